@@ -1,0 +1,12 @@
+/* Included before every translation unit: functions without a bound, or that run a shell, do not compile here. */
+#ifndef TF_BASE_POISON_H
+#define TF_BASE_POISON_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#pragma GCC poison strcpy strcat sprintf vsprintf gets system popen strtok tmpnam mktemp
+
+#endif
