@@ -1,0 +1,18 @@
+/*
+ * Requests to stop. The first SIGINT, SIGTERM or SIGHUP asks for an orderly stop (finish the batch, leave the run
+ * resumable), the second for an immediate one (abort the open transaction).
+ */
+#ifndef TF_BASE_STOP_H
+#define TF_BASE_STOP_H
+
+/* Installs the handlers; call once, before threads start. */
+void tf_stop_install(void);
+
+/* 0 none, 1 orderly, 2 at once. Safe from any thread. */
+int tf_stop_level(void);
+
+/* What a signal does; for tests and for front ends without signals. */
+void tf_stop_request(void);
+void tf_stop_reset(void);
+
+#endif
