@@ -80,4 +80,7 @@ bool tf_repair_is_update_time(const tf_repair *repair, const char *name);
  * `run_started` (milliseconds since the epoch). What stands below $literal is left as it is. */
 void tf_repair_bind_update(const tf_repair *repair, int64_t run_started, bson_t *out);
 
+/* The same for the i-th invariant's expression, appended to `out` under `key`. */
+void tf_repair_bind_invariant(const tf_repair *repair, size_t i, int64_t run_started, const char *key, bson_t *out);
+
 #endif

@@ -33,6 +33,8 @@ int64_t tf_process_started(int64_t pid)
     if (!p)
         return -1;
     p++;
+    if (p[0] == ' ' && (p[1] == 'Z' || p[1] == 'X'))
+        return -1; /* dead, only not yet reaped */
     for (int field = 3; field < 22; field++) {
         p = strchr(p + 1, ' ');
         if (!p)
@@ -68,5 +70,5 @@ bool tf_owner_is_gone(const tf_owner *owner)
     if (kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH)
         return true;
     int64_t started = tf_process_started(owner->pid);
-    return owner->started > 0 && started >= 0 && started != owner->started;
+    return started < 0 || (owner->started > 0 && started != owner->started);
 }

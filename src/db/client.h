@@ -1,0 +1,31 @@
+/*
+ * The connection: a pool, the names of the repaired and of the state database, and what is known about the server.
+ * Every thread takes a client of its own. A pool, because a single client gives up at the first failed selection.
+ */
+#ifndef TF_DB_CLIENT_H
+#define TF_DB_CLIENT_H
+
+#include <mongoc/mongoc.h>
+#include <stdbool.h>
+#include <tokenfix/error.h>
+
+#include "db/facts.h"
+
+typedef struct tf_client {
+    mongoc_client_pool_t *pool;
+    mongoc_client_t *client; /* of the main thread */
+    char *db;
+    char *state_db;
+    tf_facts facts;
+} tf_client;
+
+/* Connects within timeout_ms, reads the facts and fills *out (close with tf_client_close). Fails with CONNECT, AUTH or
+ * UNSUPPORTED (a server below 5.0). Copies its arguments. */
+bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_db, int64_t timeout_ms, tf_client *out,
+                    tf_error *err);
+void tf_client_close(tf_client *client);
+
+/* The server's time now, milliseconds since the epoch. */
+bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err);
+
+#endif

@@ -1,0 +1,221 @@
+#include "db/operation.h"
+
+#include "db/failure.h"
+
+#include <tokenfix/cleanup.h>
+
+static const char *first_key(const bson_t *command)
+{
+    bson_iter_t iter;
+    return bson_iter_init(&iter, command) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
+}
+
+static void namespace_of(const tf_op *op, const bson_t *command, char *into, size_t size)
+{
+    bson_iter_t iter;
+    if (bson_iter_init(&iter, command) && bson_iter_next(&iter) && BSON_ITER_HOLDS_UTF8(&iter))
+        snprintf(into, size, "%s.%s", op->db, bson_iter_utf8(&iter, NULL));
+    else
+        snprintf(into, size, "%s", op->db);
+}
+
+/* The privilege action that a command needs, as MongoDB's documentation calls it. */
+static const char *action_of(const char *command)
+{
+    static const struct {
+        const char *command, *action;
+    } actions[] = {{"aggregate", "find"},          {"createIndexes", "createIndex"}, {"create", "createCollection"},
+                   {"killSessions", "killAnySession"}, {"count", "find"},             {"distinct", "find"}};
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
+        if (strcmp(actions[i].command, command) == 0)
+            return actions[i].action;
+    return command;
+}
+
+static bool in_transaction(const tf_op *op)
+{
+    return op->session && mongoc_client_session_in_transaction(op->session);
+}
+
+static void append_common(const tf_op *op, bson_t *opts)
+{
+    bson_error_t error;
+    if (op->session)
+        mongoc_client_session_append(op->session, opts, &error);
+    BSON_APPEND_UTF8(opts, "comment", op->comment ? op->comment : "tokenfix");
+    if (op->max_time_ms > 0)
+        BSON_APPEND_INT64(opts, "maxTimeMS", op->max_time_ms);
+}
+
+static void append_read_concern(const tf_op *op, bson_t *opts)
+{
+    if (in_transaction(op) || op->local)
+        return;
+    bson_t concern;
+    BSON_APPEND_DOCUMENT_BEGIN(opts, "readConcern", &concern);
+    BSON_APPEND_UTF8(&concern, "level", "majority");
+    bson_append_document_end(opts, &concern);
+}
+
+bool tf_op_command(const tf_op *op, const bson_t *command, bson_t *reply, tf_error *err)
+{
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
+    bson_t own;
+    bson_error_t error;
+    if (op->session)
+        mongoc_client_session_append(op->session, &opts, &error);
+    _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs =
+        mongoc_read_prefs_new(op->allow_secondary ? MONGOC_READ_SECONDARY_PREFERRED : MONGOC_READ_PRIMARY_PREFERRED);
+    bool ok = mongoc_client_command_with_opts(op->client, op->db, command, op->session ? NULL : prefs, &opts, &own,
+                                              &error);
+    if (!ok) {
+        char ns[256];
+        namespace_of(op, command, ns, sizeof ns);
+        tf_failure(err, &error, &own, op->what, action_of(first_key(command)), ns);
+    } else if (reply)
+        bson_concat(reply, &own);
+    bson_destroy(&own);
+    return ok;
+}
+
+/* One item of writeErrors, or the writeConcernError, as a driver's error. */
+static bool embedded_error(const bson_t *reply, bson_error_t *error)
+{
+    bson_iter_t iter, child;
+    const char *paths[] = {"writeErrors.0.", "writeConcernError."};
+    for (size_t i = 0; i < 2; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%scode", paths[i]);
+        if (!bson_iter_init(&iter, reply) || !bson_iter_find_descendant(&iter, path, &child))
+            continue;
+        uint32_t code = (uint32_t)bson_iter_as_int64(&child);
+        snprintf(path, sizeof path, "%serrmsg", paths[i]);
+        const char *message = "";
+        if (bson_iter_init(&iter, reply) && bson_iter_find_descendant(&iter, path, &child) &&
+            BSON_ITER_HOLDS_UTF8(&child))
+            message = bson_iter_utf8(&child, NULL);
+        bson_set_error(error, MONGOC_ERROR_SERVER, code, "%s", message);
+        return true;
+    }
+    return false;
+}
+
+static int64_t read_number(const bson_t *reply, const char *key)
+{
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, reply, key) ? bson_iter_as_int64(&iter) : 0;
+}
+
+static void append_write_concern(const tf_op *op, bson_t *opts)
+{
+    if (in_transaction(op))
+        return;
+    bson_t concern;
+    BSON_APPEND_DOCUMENT_BEGIN(opts, "writeConcern", &concern);
+    BSON_APPEND_UTF8(&concern, "w", "majority");
+    BSON_APPEND_BOOL(&concern, "j", true);
+    bson_append_document_end(opts, &concern);
+}
+
+bool tf_op_write(const tf_op *op, const bson_t *command, int64_t *n, int64_t *modified, tf_error *err)
+{
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
+    bson_t reply;
+    bson_error_t error;
+    append_common(op, &opts);
+    append_write_concern(op, &opts);
+    bool ok = mongoc_client_write_command_with_opts(op->client, op->db, command, &opts, &reply, &error);
+    if (ok && embedded_error(&reply, &error))
+        ok = false;
+    if (!ok) {
+        char ns[256];
+        namespace_of(op, command, ns, sizeof ns);
+        tf_failure(err, &error, &reply, op->what, action_of(first_key(command)), ns);
+    } else {
+        if (n)
+            *n = read_number(&reply, "n");
+        if (modified)
+            *modified = read_number(&reply, "nModified");
+    }
+    bson_destroy(&reply);
+    return ok;
+}
+
+static mongoc_read_prefs_t *cursor_prefs(const tf_op *op)
+{
+    if (op->session)
+        return NULL;
+    return mongoc_read_prefs_new(op->allow_secondary ? MONGOC_READ_SECONDARY_PREFERRED : MONGOC_READ_PRIMARY);
+}
+
+mongoc_cursor_t *tf_op_find(const tf_op *op, const char *collection, const bson_t *filter, const bson_t *opts)
+{
+    _cleanup_bson_ bson_t all = BSON_INITIALIZER;
+    if (opts)
+        bson_concat(&all, opts);
+    append_common(op, &all);
+    append_read_concern(op, &all);
+    _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
+        mongoc_client_get_collection(op->client, op->db, collection);
+    return mongoc_collection_find_with_opts(coll, filter, &all, prefs);
+}
+
+mongoc_cursor_t *tf_op_aggregate(const tf_op *op, const char *collection, const bson_t *pipeline, const bson_t *opts)
+{
+    _cleanup_bson_ bson_t all = BSON_INITIALIZER;
+    if (opts)
+        bson_concat(&all, opts);
+    append_common(op, &all);
+    append_read_concern(op, &all);
+    _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
+        mongoc_client_get_collection(op->client, op->db, collection);
+    return mongoc_collection_aggregate(coll, MONGOC_QUERY_NONE, pipeline, &all, prefs);
+}
+
+int tf_cursor_next(mongoc_cursor_t *cursor, const tf_op *op, const bson_t **doc, tf_error *err)
+{
+    bson_error_t error;
+    const bson_t *reply = NULL;
+    if (mongoc_cursor_next(cursor, doc))
+        return 1;
+    if (!mongoc_cursor_error_document(cursor, &error, &reply))
+        return 0;
+    tf_failure(err, &error, reply, op->what, "find", op->db);
+    return -1;
+}
+
+int tf_cursor_one(mongoc_cursor_t *cursor, const tf_op *op, bson_t *out, tf_error *err)
+{
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *owned = cursor;
+    const bson_t *doc = NULL;
+    int got = tf_cursor_next(owned, op, &doc, err);
+    if (got == 1)
+        bson_concat(out, doc);
+    return got;
+}
+
+bool tf_op_insert(const tf_op *op, const char *collection, const bson_t **docs, size_t count, tf_error *err)
+{
+    if (count == 0)
+        return true;
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
+    bson_t reply;
+    bson_error_t error;
+    if (op->session)
+        mongoc_client_session_append(op->session, &opts, &error);
+    BSON_APPEND_UTF8(&opts, "comment", op->comment ? op->comment : "tokenfix");
+    BSON_APPEND_BOOL(&opts, "validate", false);
+    append_write_concern(op, &opts);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
+        mongoc_client_get_collection(op->client, op->db, collection);
+    bool ok = mongoc_collection_insert_many(coll, docs, count, &opts, &reply, &error);
+    if (!ok) {
+        char ns[256];
+        snprintf(ns, sizeof ns, "%s.%s", op->db, collection);
+        tf_failure(err, &error, &reply, op->what, "insert", ns);
+    }
+    bson_destroy(&reply);
+    return ok;
+}
