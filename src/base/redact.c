@@ -1,0 +1,125 @@
+#include "base/redact.h"
+
+
+/* Options of a connection string whose value is a secret. */
+static const char *const secret_options[] = {"tlsCertificateKeyFilePassword=", "sslClientCertificateKeyPassword=",
+                                             "AWS_SESSION_TOKEN:", "password=", NULL};
+
+typedef struct {
+    char *out;
+    size_t size, used;
+} sink;
+
+static void put(sink *to, const char *text, size_t length)
+{
+    if (to->used + 1 >= to->size)
+        return;
+    size_t room = to->size - 1 - to->used;
+    length = length < room ? length : room;
+    memcpy(to->out + to->used, text, length);
+    to->used += length;
+    to->out[to->used] = '\0';
+}
+
+static size_t scheme_length(const char *text)
+{
+    static const char *const schemes[] = {"mongodb://", "mongodb+srv://"};
+    for (size_t i = 0; i < 2; i++)
+        if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
+            return strlen(schemes[i]);
+    return 0;
+}
+
+static const char *last_at(const char *from, size_t length)
+{
+    return length ? memrchr(from, '@', length) : NULL;
+}
+
+/* Length of the user's name and the password in front of the '@'. In a string within a text the end is not certain: a
+ * password may hold a blank. Where there is no '@' before the blank and no port behind the colon, the line is searched. */
+static size_t credentials_length(const char *text, bool whole, bool *has_at)
+{
+    size_t line = whole ? strlen(text) : strcspn(text, "\n"), token = whole ? line : strcspn(text, " \t\r\n'\"<>");
+    const char *at = last_at(text, token), *colon = memchr(text, ':', token);
+    *has_at = true;
+    if (at)
+        return (size_t)(at - text);
+    if (!whole && colon) {
+        size_t digits = strspn(colon + 1, "0123456789");
+        bool port = digits && (colon + 1 + digits == text + token || strchr("/,?", colon[1 + digits]));
+        if (!port && memchr(text, '[', (size_t)(colon - text)) == NULL) {
+            at = last_at(text, line);
+            *has_at = at != NULL;
+            return at ? (size_t)(at - text) : token;
+        }
+    }
+    *has_at = false;
+    return 0;
+}
+
+static const char *redact_credentials(sink *to, const char *text, bool whole)
+{
+    bool has_at = false;
+    size_t length = credentials_length(text, whole, &has_at);
+    const char *colon = length ? memchr(text, ':', length) : NULL;
+    if (!colon) {
+        put(to, text, length);
+        return text + length;
+    }
+    put(to, text, (size_t)(colon - text) + 1);
+    put(to, "<hidden>", 8);
+    return text + length;
+}
+
+static const char *redact_option(sink *to, const char *text)
+{
+    for (const char *const *option = secret_options; *option; option++) {
+        size_t length = strlen(*option);
+        if (strncasecmp(text, *option, length) == 0) {
+            put(to, text, length);
+            put(to, "<hidden>", 8);
+            return text + length + strcspn(text + length, "&,; \t\r\n'\"<>");
+        }
+    }
+    return text;
+}
+
+static const char *redact(const char *text, char *out, size_t size, bool whole)
+{
+    sink to = {.out = out, .size = size};
+    if (size)
+        out[0] = '\0';
+    while (*text) {
+        size_t scheme = scheme_length(text);
+        if (scheme) {
+            put(&to, text, scheme);
+            text = redact_credentials(&to, text + scheme, whole);
+            continue;
+        }
+        const char *behind = redact_option(&to, text);
+        if (behind == text)
+            put(&to, text++, 1);
+        else
+            text = behind;
+    }
+    return out;
+}
+
+const char *tf_redact_uri(const char *uri, char *out, size_t size)
+{
+    return redact(uri, out, size, true);
+}
+
+const char *tf_redact_text(const char *text, char *out, size_t size)
+{
+    return redact(text, out, size, false);
+}
+
+bool tf_redact_needed(const char *uri)
+{
+    size_t scheme = scheme_length(uri);
+    bool has_at = false;
+    size_t length = scheme ? credentials_length(uri + scheme, true, &has_at) : 0;
+    const char *colon = length ? memchr(uri + scheme, ':', length) : NULL;
+    return colon && (size_t)(colon - uri - (ptrdiff_t)scheme) + 1 < length;
+}

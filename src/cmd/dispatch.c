@@ -1,0 +1,73 @@
+#include "cmd/dispatch.h"
+
+#include <mongoc/mongoc.h>
+
+#include "base/help.h"
+#include "base/process.h"
+#include "cmd/version.h"
+#include "report/output.h"
+#include "report/terminal.h"
+
+static size_t help_width(FILE *stream)
+{
+    size_t width = tf_terminal_of(stream).width;
+    return width < 100 ? width : 100;
+}
+
+/* An error may stand before the option in the line, and is to be shown in the form asked for. */
+static bool wants_json(int argc, char **argv)
+{
+    const char *variable = getenv("TOKENFIX_JSON");
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return variable && (strcmp(variable, "1") == 0 || strcasecmp(variable, "true") == 0 ||
+                        strcasecmp(variable, "yes") == 0 || strcasecmp(variable, "on") == 0);
+}
+
+static int show_help(const tf_command *const *commands, const tf_invocation *in)
+{
+    if (in->command)
+        tf_help_command(stdout, in->command, in->group, help_width(stdout));
+    else
+        tf_help_overview(stdout, commands, help_width(stdout));
+    return 0;
+}
+
+static int run(const tf_command *const *commands, tf_invocation *in)
+{
+    if (in->globals.help)
+        return show_help(commands, in);
+    if (in->globals.version)
+        return tf_version_print(in->globals.json);
+    if (!in->command && in->globals.json) {
+        tf_error err = {0};
+        tf_error_set(&err, TF_ERR_USAGE, "no command given");
+        tf_error_hint(&err, "'tokenfix --help' lists the commands.");
+        return tf_output_error(&err, NULL, NULL, true);
+    }
+    if (!in->command) {
+        tf_help_short(stderr, commands, help_width(stderr));
+        return 2;
+    }
+    tf_terminal_set_color(in->globals.no_color ? "never" : in->globals.color);
+    return in->command->run(&in->globals, in->args, in->words_count, in->words);
+}
+
+int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
+{
+    tf_invocation in = {0};
+    tf_error err = {0};
+    tf_process_setup();
+    bool json = wants_json(argc, argv);
+#ifdef TF_FAILPOINTS
+    if (!tf_command_check(commands, &err))
+        return tf_output_error(&err, NULL, NULL, json);
+#endif
+    mongoc_init();
+    int status = tf_command_parse(commands, argc, argv, &in, &err) ? run(commands, &in)
+                                                                    : tf_output_error(&err, NULL, NULL, json);
+    tf_invocation_done(&in);
+    mongoc_cleanup();
+    return tf_output_finish(status);
+}

@@ -1,0 +1,123 @@
+#include "report/output.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "base/redact.h"
+#include "base/text.h"
+#include "report/json.h"
+#include "report/terminal.h"
+
+/* Errors are 512 bytes at most; hiding a password may lengthen them. */
+enum { LINE = 2048 };
+
+static int write_error; /* errno of the first failed write, known where it was seen */
+
+/* A write that fails sets the stream's error flag but not the reason; so the flush here asks for it. */
+static void flush(void)
+{
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !write_error)
+        write_error = errno ? errno : EIO;
+}
+
+void tf_output_success(const bson_t *data)
+{
+    bson_t answer = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&answer, "success", true);
+    BSON_APPEND_DOCUMENT(&answer, "data", data);
+    tf_json_print(stdout, &answer);
+    bson_destroy(&answer);
+    flush();
+}
+
+static void append_text(bson_t *to, const char *name, const char *text)
+{
+    char redacted[LINE], clean[LINE];
+    BSON_APPEND_UTF8(to, name, tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), clean, sizeof clean));
+}
+
+static void error_as_json(const tf_error *err, const char *run, const bson_t *preview)
+{
+    bson_t answer = BSON_INITIALIZER, error;
+    BSON_APPEND_BOOL(&answer, "success", false);
+    BSON_APPEND_DOCUMENT_BEGIN(&answer, "error", &error);
+    BSON_APPEND_UTF8(&error, "code", tf_error_name(err->code));
+    append_text(&error, "message", err->message);
+    append_text(&error, "hint", err->hint);
+    if (err->detail[0])
+        append_text(&error, "detail", err->detail);
+    BSON_APPEND_INT32(&error, "exit", tf_error_exit(err->code));
+    if (run)
+        BSON_APPEND_UTF8(&error, "run", run);
+    if (preview)
+        BSON_APPEND_DOCUMENT(&error, "preview", preview);
+    bson_append_document_end(&answer, &error);
+    tf_json_print(stdout, &answer);
+    bson_destroy(&answer);
+    flush();
+}
+
+/* `label` coloured, and the text behind it wrapped under itself. */
+static void line(const char *label, const char *color, size_t indent, const char *text)
+{
+    tf_terminal terminal = tf_terminal_of(stderr);
+    char redacted[LINE], clean[LINE];
+    tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), clean, sizeof clean);
+    if (terminal.color)
+        fprintf(stderr, "\033[%sm%s\033[0m", color, label);
+    else
+        fputs(label, stderr);
+    tf_text_wrap(stderr, clean, strlen(label), indent, terminal.width);
+}
+
+int tf_output_error(const tf_error *err, const char *run, const bson_t *preview, bool json)
+{
+    if (json) {
+        error_as_json(err, run, preview);
+    } else {
+        fflush(stdout);
+        line("tokenfix: ", "1;31", 2, err->message);
+        if (err->detail[0])
+            line("  detail: ", "2", 4, err->detail);
+        if (err->hint[0])
+            line("hint: ", "1;36", 2, err->hint);
+    }
+    return tf_error_exit(err->code);
+}
+
+static void message(const char *label, const char *color, const char *format, va_list args)
+{
+    char text[LINE];
+    vsnprintf(text, sizeof text, format, args);
+    fflush(stdout);
+    line(label, color, 2, text);
+}
+
+void tf_output_warning(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    message("tokenfix: warning: ", "1;33", format, args);
+    va_end(args);
+}
+
+void tf_output_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    message("tokenfix: ", "1", format, args);
+    va_end(args);
+}
+
+int tf_output_finish(int status)
+{
+    flush();
+    if (!write_error || (status != 0 && status != 3))
+        return status;
+    tf_error err = {0};
+    tf_error_set(&err, TF_ERR_OUTPUT, "standard output cannot be written");
+    tf_error_detail(&err, "%s", strerror(write_error));
+    tf_error_hint(&err, "What was to be shown is lost, what was done is not: 'tokenfix status' tells.");
+    return tf_output_error(&err, NULL, NULL, false);
+}

@@ -1,0 +1,27 @@
+/*
+ * How a command ends: with data or with an error, in text or as the one JSON object on standard output. Messages pass
+ * through here so that no connection string shows its password and no control character reaches a terminal.
+ */
+#ifndef TF_REPORT_OUTPUT_H
+#define TF_REPORT_OUTPUT_H
+
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <tokenfix/error.h>
+
+/* {"success": true, "data": {…}} on standard output. */
+void tf_output_success(const bson_t *data);
+
+/* The error: with `json` {"success": false, "error": {…}} on standard output, else in lines on standard error. `run`
+ * (its id) and `preview` may be NULL. Returns the exit status the error leads to. */
+int tf_output_error(const tf_error *err, const char *run, const bson_t *preview, bool json);
+
+/* A line on standard error: "tokenfix: warning: …" / "tokenfix: …", wrapped. */
+void tf_output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void tf_output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Last thing in main: writes what is buffered and returns `status`, or 1 with a message where standard output could not
+ * take it and `status` would have said that all is well. */
+int tf_output_finish(int status);
+
+#endif
