@@ -96,7 +96,7 @@ void tf_help_short(FILE *out, const tf_command *const *commands, size_t width)
 {
     fprintf(out, "Usage: tokenfix [global options] COMMAND [MIGRATION] [options]\n");
     print_commands(out, commands, width);
-    fprintf(out, "\n'tokenfix help COMMAND' explains a command, 'tokenfix --help' lists the global options.\n");
+    fprintf(out, "\n'tokenfix help COMMAND' explains a command, 'tokenfix --help' shows it all.\n");
 }
 
 void tf_help_overview(FILE *out, const tf_command *const *commands, size_t width)

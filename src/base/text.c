@@ -71,12 +71,13 @@ size_t tf_text_width(const char *text)
 
 void tf_text_wrap(FILE *out, const char *text, size_t column, size_t indent, size_t width)
 {
-    bool fresh = true; /* nothing but indentation stands on this line */
+    bool fresh = true, broken = false; /* nothing but indentation stands on this line; the last line end is ours */
     while (*text) {
         if (*text == '\n') {
             fprintf(out, "\n");
             column = 0;
             fresh = true;
+            broken = false;
             text++;
             continue;
         }
@@ -85,13 +86,13 @@ void tf_text_wrap(FILE *out, const char *text, size_t column, size_t indent, siz
         if (!fresh && column + blanks + wide > width) {
             fprintf(out, "\n");
             column = 0;
-            fresh = true;
+            fresh = broken = true;
         }
         if (fresh && column < indent) {
             fprintf(out, "%*s", (int)(indent - column), "");
             column = indent;
         }
-        if (!fresh || column == 0) {
+        if (!fresh || (column == 0 && !broken)) {
             fprintf(out, "%*s", (int)blanks, "");
             column += blanks;
         }

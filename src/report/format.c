@@ -114,10 +114,13 @@ const char *tf_format_real(double value, int decimals, char out[static TF_FORMAT
     if (scaled < 0)
         *to++ = '-';
     tf_format_count((int64_t)(n / (uint64_t)power), to);
-    int places = 0;
-    for (int64_t p = power; p > 1; p /= 10)
-        places++;
-    if (places)
-        snprintf(to + strlen(to), TF_FORMAT_MAX - 32, ".%0*" PRIu64, places, fraction);
+    to += strlen(to);
+    if (power > 1)
+        *to++ = '.';
+    for (power /= 10; power > 0; power /= 10) {
+        *to++ = (char)('0' + fraction / (uint64_t)power);
+        fraction %= (uint64_t)power;
+    }
+    *to = '\0';
     return out;
 }
