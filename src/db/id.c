@@ -77,39 +77,12 @@ void tf_range_append(bson_t *conditions, uint32_t *n, const bson_value_t *after,
         append_compare(conditions, n, "$lte", upto);
 }
 
-/* `$in` refuses undefined, which an _id of old data may be: at most one such document exists, found by its type. */
 void tf_id_append_in(bson_t *conditions, uint32_t *n, const bson_t *ids)
 {
-    bson_t in = BSON_INITIALIZER, condition = BSON_INITIALIZER, id, either, branch;
-    bson_iter_t iter;
-    bool undefined = false;
-    uint32_t count = 0;
-    if (bson_iter_init(&iter, ids))
-        while (bson_iter_next(&iter)) {
-            if (BSON_ITER_HOLDS_UNDEFINED(&iter))
-                undefined = true;
-            else
-                tf_array_append_value(&in, &count, bson_iter_value(&iter));
-        }
-    if (undefined) {
-        bson_append_array_begin(&condition, "$or", 3, &either);
-        bson_append_document_begin(&either, "0", 1, &branch);
-        bson_append_document_begin(&branch, "_id", 3, &id);
-        bson_append_array(&id, "$in", 3, &in);
-        bson_append_document_end(&branch, &id);
-        bson_append_document_end(&either, &branch);
-        bson_append_document_begin(&either, "1", 1, &branch);
-        bson_append_document_begin(&branch, "_id", 3, &id);
-        bson_append_int32(&id, "$type", 5, 6);
-        bson_append_document_end(&branch, &id);
-        bson_append_document_end(&either, &branch);
-        bson_append_array_end(&condition, &either);
-    } else {
-        bson_append_document_begin(&condition, "_id", 3, &id);
-        bson_append_array(&id, "$in", 3, &in);
-        bson_append_document_end(&condition, &id);
-    }
+    bson_t condition = BSON_INITIALIZER, id;
+    bson_append_document_begin(&condition, "_id", 3, &id);
+    bson_append_array(&id, "$in", 3, ids);
+    bson_append_document_end(&condition, &id);
     tf_array_append_document(conditions, n, &condition);
     bson_destroy(&condition);
-    bson_destroy(&in);
 }

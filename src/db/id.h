@@ -30,7 +30,8 @@ void tf_id_read(const bson_t *doc, const char *key, bson_value_t *out);
 /* Appends to the array `conditions` (next index *n) the conditions of a range. */
 void tf_range_append(bson_t *conditions, uint32_t *n, const bson_value_t *after, const bson_value_t *upto);
 
-/* Appends to the array `conditions` one condition that matches exactly the ids of the array `ids`. */
+/* Appends to the array `conditions` one that matches exactly the ids of the array `ids`. ($in takes every type that an
+ * _id can have: the server refuses regex, array and undefined as _id.) */
 void tf_id_append_in(bson_t *conditions, uint32_t *n, const bson_t *ids);
 
 /* Appends a value to an array document under its next index. */

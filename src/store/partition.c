@@ -1,0 +1,248 @@
+#include "store/partition.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "db/failure.h"
+
+#include <inttypes.h>
+#include <tokenfix/cleanup.h>
+
+void tf_partition_done(tf_partition *partition)
+{
+    tf_range_done(&partition->bounds);
+    tf_id_set(&partition->cursor, &(bson_value_t){0});
+    if (partition->intent)
+        bson_destroy(partition->intent);
+    if (partition->lsid)
+        bson_destroy(partition->lsid);
+    *partition = (tf_partition){0};
+}
+
+void tf_partitions_free(tf_partition *partitions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        tf_partition_done(&partitions[i]);
+    free(partitions);
+}
+
+static bson_t *embedded(const bson_t *doc, const char *key)
+{
+    bson_iter_t iter;
+    uint32_t length;
+    const uint8_t *data;
+    if (!bson_iter_init_find(&iter, doc, key) || !BSON_ITER_HOLDS_DOCUMENT(&iter))
+        return NULL;
+    bson_iter_document(&iter, &length, &data);
+    return bson_new_from_data(data, length);
+}
+
+static int64_t number(const bson_t *doc, const char *key)
+{
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, doc, key) ? bson_iter_as_int64(&iter) : 0;
+}
+
+static void parse(const bson_t *doc, tf_partition *out)
+{
+    bson_iter_t iter;
+    *out = (tf_partition){0};
+    if (bson_iter_init_find(&iter, doc, "_id") && BSON_ITER_HOLDS_UTF8(&iter))
+        snprintf(out->id, sizeof out->id, "%s", bson_iter_utf8(&iter, NULL));
+    out->n = (int32_t)number(doc, "n");
+    tf_id_read(doc, "after", &out->bounds.after);
+    tf_id_read(doc, "upto", &out->bounds.upto);
+    tf_id_read(doc, "cursor", &out->cursor);
+    out->seq = number(doc, "seq");
+    out->fence = number(doc, "fence");
+    out->finished = number(doc, "finished") != 0;
+    out->target_seq = number(doc, "target_seq");
+    out->target_done = number(doc, "target_done");
+    if (bson_iter_init_find(&iter, doc, "chain") && BSON_ITER_HOLDS_BINARY(&iter)) {
+        uint32_t length;
+        const uint8_t *data;
+        bson_iter_binary(&iter, NULL, &length, &data);
+        out->chained = length == sizeof out->chain;
+        if (out->chained)
+            memcpy(out->chain, data, length);
+    }
+    out->intent = embedded(doc, "intent");
+    out->lsid = embedded(doc, "lsid");
+}
+
+bool tf_partition_create(const tf_store *store, const char *run, const tf_partition *partitions, size_t count,
+                         int64_t fence, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "create the partitions");
+    bson_t **docs = calloc(count + 1, sizeof *docs);
+    for (size_t i = 0; i < count; i++) {
+        const tf_partition *p = &partitions[i];
+        char id[sizeof p->id];
+        snprintf(id, sizeof id, "%s-p%03d", run, p->n);
+        docs[i] = BCON_NEW("_id", BCON_UTF8(id), "run", BCON_UTF8(run), "n", BCON_INT32(p->n), "seq", BCON_INT64(0), "fence",
+                           BCON_INT64(fence), "finished", BCON_BOOL(false), "target_seq", BCON_INT64(p->target_seq),
+                           "target_done", BCON_INT64(0));
+        tf_id_append(docs[i], "after", &p->bounds.after);
+        tf_id_append(docs[i], "upto", &p->bounds.upto);
+    }
+    bool ok = tf_op_insert(&op, tf_store_name(store, TF_PARTITIONS).text, (const bson_t **)docs, count, err);
+    for (size_t i = 0; i < count; i++)
+        bson_destroy(docs[i]);
+    free(docs);
+    return ok;
+}
+
+bool tf_partition_list(const tf_store *store, const char *run, tf_partition **out, size_t *count, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "read the partitions");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run));
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "n", BCON_INT32(1), "}");
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
+        tf_op_find(&op, tf_store_name(store, TF_PARTITIONS).text, filter, opts);
+    tf_partition *list = NULL;
+    size_t n = 0;
+    const bson_t *doc = NULL;
+    int got;
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
+        list = realloc(list, (n + 1) * sizeof *list);
+        parse(doc, &list[n++]);
+    }
+    if (got < 0) {
+        tf_partitions_free(list, n);
+        return false;
+    }
+    *out = list;
+    *count = n;
+    return true;
+}
+
+bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "read a partition");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(partition->id));
+    _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
+    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_PARTITIONS).text, filter, NULL), &op, &doc, err);
+    if (got < 0)
+        return false;
+    if (got == 0) {
+        tf_error_set(err, TF_ERR_DAMAGED, "partition %s is missing from the state database", partition->id);
+        return tf_error_hint(err, "Somebody removed records of a run; docs/runbook.md, 'A damaged state database'.");
+    }
+    tf_partition_done(partition);
+    parse(&doc, partition);
+    return true;
+}
+
+void tf_partition_kill_sessions(const tf_store *store, const tf_partition *partitions, size_t count)
+{
+    tf_op op = tf_store_op(store, NULL, "kill the former owner's sessions");
+    op.db = "admin";
+    for (size_t i = 0; i < count; i++) {
+        if (!partitions[i].lsid)
+            continue;
+        tf_error ignored = {0};
+        _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("killSessions", "[", BCON_DOCUMENT(partitions[i].lsid), "]");
+        tf_op_command(&op, command, NULL, &ignored);
+    }
+}
+
+static bool raise_fence(const tf_store *store, const tf_partition *partition, int64_t fence, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "raise the fence of a partition");
+    op.max_time_ms = 1000;
+    tf_name name = tf_store_name(store, TF_PARTITIONS);
+    _cleanup_(bson_destroyp) bson_t *command =
+        BCON_NEW("update", BCON_UTF8(name.text), "updates", "[", "{", "q", "{", "_id", BCON_UTF8(partition->id), "fence", "{", "$lt",
+                 BCON_INT64(fence), "}", "}", "u", "{", "$set", "{", "fence", BCON_INT64(fence), "}", "}", "}", "]");
+    return tf_op_write(&op, command, NULL, NULL, err);
+}
+
+bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, tf_error *err)
+{
+    tf_partition *list = NULL;
+    size_t count = 0;
+    if (!tf_partition_list(store, run, &list, &count, err))
+        return false;
+    tf_partition_kill_sessions(store, list, count);
+    int64_t give_up = tf_clock_ms() + 90000; /* beyond the server's own limit for a transaction, 60 s */
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        tf_error one = {0};
+        while (!(ok = raise_fence(store, &list[i], fence, &one))) {
+            bool blocked = one.server_code == TF_CODE_MAX_TIME_EXPIRED || tf_failure_is_transient(&one);
+            if (!blocked || tf_clock_ms() > give_up)
+                break;
+            tf_partition_kill_sessions(store, &list[i], 1);
+            tf_clock_sleep_ms(50);
+            one = (tf_error){0};
+        }
+        if (!ok && err->code == TF_ERR_OK)
+            *err = one;
+        TF_FAILPOINT("fence.between_partitions");
+    }
+    tf_partitions_free(list, count);
+    return ok;
+}
+
+bool tf_partition_register(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session,
+                           const char *owner_id, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(partition->id), "fence", BCON_INT64(partition->fence));
+    _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "lsid", BCON_DOCUMENT(mongoc_client_session_get_lsid(session)),
+                                                       "owner", BCON_UTF8(owner_id), "}");
+    int64_t matched = 0;
+    if (!tf_store_update(store, NULL, TF_PARTITIONS, query, update, &matched, "note the session in the partition", err))
+        return false;
+    if (matched == 1)
+        return true;
+    tf_error_set(err, TF_ERR_LEASE_LOST, "partition %s belongs to another process now", partition->id);
+    return tf_error_hint(err, "'tokenfix status' shows who holds the run.");
+}
+
+static bool compare_and_set(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session,
+                            const bson_t *update, const char *what, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(partition->id), "fence", BCON_INT64(partition->fence),
+                                                      "seq", BCON_INT64(partition->seq));
+    int64_t matched = 0;
+    if (!tf_store_update(store, session, TF_PARTITIONS, query, update, &matched, what, err))
+        return false;
+    if (matched == 1)
+        return true;
+    tf_error_set(err, TF_ERR_LEASE_LOST, "partition %s moved under us: another process took the run over", partition->id);
+    return tf_error_hint(err, "'tokenfix status' shows who holds the run.");
+}
+
+bool tf_partition_advance(const tf_store *store, const tf_partition *partition, const tf_partition *next,
+                          mongoc_client_session_t *session, tf_error *err)
+{
+    _cleanup_bson_ bson_t update = BSON_INITIALIZER;
+    bson_t set, unset;
+    BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
+    BSON_APPEND_INT64(&set, "seq", partition->seq + 1);
+    tf_id_append(&set, "cursor", &next->cursor);
+    BSON_APPEND_BINARY(&set, "chain", BSON_SUBTYPE_BINARY, next->chain, sizeof next->chain);
+    BSON_APPEND_INT64(&set, "target_seq", next->target_seq);
+    BSON_APPEND_INT64(&set, "target_done", next->target_done);
+    bson_append_document_end(&update, &set);
+    if (partition->intent) {
+        BSON_APPEND_DOCUMENT_BEGIN(&update, "$unset", &unset);
+        BSON_APPEND_UTF8(&unset, "intent", "");
+        bson_append_document_end(&update, &unset);
+    }
+    return compare_and_set(store, partition, session, &update, "move the partition's cursor", err);
+}
+
+bool tf_partition_intend(const tf_store *store, const tf_partition *partition, const bson_t *intent, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "intent", BCON_DOCUMENT(intent), "}");
+    return compare_and_set(store, partition, NULL, update, "note the batch's intent", err);
+}
+
+bool tf_partition_finish(const tf_store *store, tf_partition *partition, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "finished", BCON_BOOL(true), "}");
+    if (!compare_and_set(store, partition, NULL, update, "mark the partition as finished", err))
+        return false;
+    partition->finished = true;
+    return true;
+}
