@@ -1,0 +1,58 @@
+#include "db/role.h"
+
+static void append_actions(bson_t *privilege, const char *const *actions)
+{
+    bson_t array;
+    BSON_APPEND_ARRAY_BEGIN(privilege, "actions", &array);
+    for (uint32_t i = 0; actions[i]; i++) {
+        char buffer[16];
+        const char *key;
+        bson_uint32_to_string(i, &key, buffer, sizeof buffer);
+        BSON_APPEND_UTF8(&array, key, actions[i]);
+    }
+    bson_append_array_end(privilege, &array);
+}
+
+/* db NULL: the cluster. */
+static void grant(bson_t *privileges, const char *db, const char *collection, const char *const *actions)
+{
+    char buffer[16];
+    const char *key;
+    bson_t privilege, resource;
+    bson_uint32_to_string(bson_count_keys(privileges), &key, buffer, sizeof buffer);
+    BSON_APPEND_DOCUMENT_BEGIN(privileges, key, &privilege);
+    BSON_APPEND_DOCUMENT_BEGIN(&privilege, "resource", &resource);
+    if (db) {
+        BSON_APPEND_UTF8(&resource, "db", db);
+        BSON_APPEND_UTF8(&resource, "collection", collection);
+    } else {
+        BSON_APPEND_BOOL(&resource, "cluster", true);
+    }
+    bson_append_document_end(&privilege, &resource);
+    append_actions(&privilege, actions);
+    bson_append_document_end(privileges, &privilege);
+}
+
+void tf_role_document(const char *kind, const char *db, const char *state_db, const char *collection,
+                      const char *const *other_read_collections, bson_t *privileges)
+{
+    static const char *const repair[] = {"find", "update", NULL};
+    static const char *const read[] = {"find", NULL};
+    static const char *const facts[] = {"listIndexes", "listCollections", "collStats", "dbStats", NULL};
+    static const char *const records[] = {
+        "find", "insert", "createCollection", "createIndex", "listCollections", "listIndexes", "dbStats", NULL};
+    static const char *const update[] = {"update", NULL};
+    static const char *const changing[] = {"runs", "partitions", "ledger", NULL};
+    static const char *const watch[] = {"replSetGetStatus", "serverStatus", "getParameter", NULL};
+    if (strcmp(kind, "monitor") == 0) {
+        grant(privileges, NULL, NULL, watch);
+        return;
+    }
+    grant(privileges, db, collection, repair);
+    for (const char *const *at = other_read_collections; at && *at; at++)
+        grant(privileges, db, *at, read);
+    grant(privileges, db, "", facts);
+    grant(privileges, state_db, "", records);
+    for (const char *const *at = changing; *at; at++)
+        grant(privileges, state_db, *at, update);
+}
