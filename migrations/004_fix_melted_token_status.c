@@ -10,6 +10,7 @@ static const char repair[] =
     "  \"collection\": \"cashu_tokens\","
     "  \"noun\": \"token\","
     "  \"filter\": {\"transaction_type\": \"melted\", \"status\": \"unspent\"},"
+    "  \"population\": {\"transaction_type\": \"melted\"},"
     "  \"update\": [{\"$set\": {"
     "    \"status\": \"spent\","
     "    \"spent_at\": \"$$RUN_STARTED\","

@@ -5,6 +5,7 @@
  *   {
  *     collection: "cashu_tokens",
  *     filter:   {…},                    a query: which documents are wrong
+ *     population: {…},                  optional: a query for all that can go wrong in this way; health is relative to it
  *     update:   [{$set: {…}}, …],       a pipeline of $set, $unset, $replaceWith; "$$RUN_STARTED" is the run's time
  *     touched:  ["status", …],          every top-level field the update may change, the update times included
  *     created:  ["createdAt", …],       optional: fields that tell when a document was created
@@ -41,6 +42,7 @@ typedef struct tf_repair {
     bson_t *doc;
     const char *collection;
     bson_t filter;          /* view */
+    bson_t population;      /* view; empty: every document */
     bson_t update;          /* view: an array */
     const char **touched;   /* NULL-terminated */
     const char **created;   /* NULL-terminated, may be empty */

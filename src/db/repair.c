@@ -196,6 +196,8 @@ static bool read_key(tf_repair *repair, const bson_iter_t *iter, tf_error *err)
         return read_invariants(repair, iter, err);
     if (strcmp(key, "filter") == 0)
         return view(iter, BSON_TYPE_DOCUMENT, &repair->filter) || invalid(err, "'filter' must be a document");
+    if (strcmp(key, "population") == 0)
+        return view(iter, BSON_TYPE_DOCUMENT, &repair->population) || invalid(err, "'population' must be a document");
     if (strcmp(key, "update") == 0)
         return view(iter, BSON_TYPE_ARRAY, &repair->update) || invalid(err, "'update' must be an array");
     char what[160];
@@ -224,7 +226,7 @@ tf_repair *tf_repair_from_bson(const bson_t *doc, tf_error *err)
     _cleanup_(tf_repair_freep) tf_repair *repair = calloc(1, sizeof *repair);
     repair->doc = bson_copy(doc);
     repair->noun = "document";
-    repair->filter.len = repair->update.len = 0;
+    bson_init(&repair->population);
     bson_iter_t iter;
     if (!bson_iter_init(&iter, repair->doc)) {
         invalid(err, "it is not BSON");

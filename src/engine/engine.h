@@ -1,0 +1,168 @@
+/*
+ * The engine's calls: what a front end (the commands, later the HTTP API) may ask for. The engine never prints: it
+ * reports through the observer and in results. Results own what they point to; release with their _done function.
+ * Amounts are integers in units of 10^-scale of the repair's ledger. Times are the server's, milliseconds since the epoch.
+ */
+#ifndef TF_ENGINE_ENGINE_H
+#define TF_ENGINE_ENGINE_H
+
+#include <tokenfix/migration.h>
+
+#include "db/client.h"
+#include "store/run.h"
+#include "store/store.h"
+
+typedef struct tf_observer {
+    void *arg;
+    /* Work has come this far; `total` 0: not known. `phase`: "plan", "ledger", "repair", "restore", "verify". */
+    void (*progress)(void *arg, const char *phase, int64_t done, int64_t total);
+    /* Something the operator should read now ("waiting for the lease of … to end"). */
+    void (*message)(void *arg, const char *text);
+} tf_observer;
+
+typedef struct tf_settings {
+    int64_t batch_size;   /* documents in one batch at most; 0: 1,000 documents or 1 MB */
+    const char *strategy; /* "transaction" (NULL) or "journal" */
+    bool stop_on_error;   /* --on-error stop */
+    bool again, resume, take_over;
+    const char *run;         /* the run meant (resume, down, verify), or a migration's name; NULL: the default */
+    int64_t canary;          /* stop after so many documents; 0: no */
+    const char *on_conflict; /* "skip" (NULL) or "fields" */
+    bool recreate_deleted;
+    const char *tool_version;
+    const char *database_user; /* for the record; NULL: none */
+} tf_settings;
+
+typedef struct tf_engine {
+    tf_client *client;
+    tf_store store;
+    const tf_migration *migration; /* may be NULL where a run names it */
+    tf_observer observer;          /* functions may be NULL */
+    tf_settings settings;
+} tf_engine;
+
+void tf_engine_init(tf_engine *engine, tf_client *client, const tf_migration *migration);
+
+/* ---- the registry ---- */
+
+/* The migration `name` means: NULL the default, an id, or a unique prefix. NOT_FOUND with the nearest as hint. */
+const tf_migration *tf_migration_find(const char *name, tf_error *err);
+
+/* Registry in the order of dependencies: fills `order` (tf_migrations_count entries). DEPENDENCY on a cycle, a missing or
+ * a self dependency. */
+bool tf_migration_order(const tf_migration **order, tf_error *err);
+
+/* ---- plan ---- */
+
+typedef struct tf_impact {
+    bson_value_t owner; /* of the ledger's first owner field; owned */
+    int64_t documents, amount;
+} tf_impact;
+
+typedef struct tf_plan {
+    tf_repair *repair;
+    int64_t documents, amount, owners;
+    int64_t odd;        /* documents whose amount cannot be counted */
+    bson_t *odd_ids;    /* array of at most 20 of their _ids */
+    tf_impact *impacts; /* the page asked for, largest amount first */
+    size_t impacts_count;
+    int64_t limit, offset;
+    bson_t **samples; /* masked */
+    size_t samples_count;
+    int64_t estimated_ms;
+    bool estimate_from_history; /* else from a measured sample */
+    char risk[8];               /* "low", "medium", "high" */
+    char reasons[4][128];
+    size_t reasons_count;
+    int64_t bytes; /* of the affected documents, estimated: what the backup will need */
+} tf_plan;
+
+/* Looks, writes nothing. */
+bool tf_plan_make(const tf_engine *engine, int64_t limit, int64_t offset, int64_t samples, tf_plan *out, tf_error *err);
+void tf_plan_done(tf_plan *plan);
+
+/* ---- proof ---- */
+
+typedef struct tf_proof {
+    char run[TF_RUN_ID_SIZE];   /* the run that was proven */
+    char asked[TF_RUN_ID_SIZE]; /* the run that was asked for: another where that one was rolled back */
+    bool rolled_back;           /* the run asked for was rolled back; the proof is the restoration's */
+    bool down;                  /* the proven run is a down */
+    char state[32];             /* of the proven run */
+    bool ok;                    /* nothing missing, altered, remaining, unexplained, refused */
+    int64_t documents, equal, changed_later, missing;
+    int64_t remaining, new_defects, refused, gone, overtaken, conflicts;
+    int64_t batches, amount;
+    int64_t ledger_rows, explained, unexplained;
+    bson_t *changed_ids, *missing_ids, *remaining_ids, *refused_ids; /* arrays, at most 100 each */
+    bson_t *unexplained_rows; /* array, at most 100: {owner, status, expected, found} */
+    bson_t *findings;         /* array of {check, message}: what the chain, the hashes, the sums say; empty when ok */
+} tf_proof;
+
+/* settings.run: a run's id, a migration's name or NULL: the newest finished run of either direction. Writes nothing. */
+bool tf_verify(const tf_engine *engine, tf_proof *out, tf_error *err);
+void tf_proof_done(tf_proof *proof);
+
+/* ---- up, down ---- */
+
+typedef struct tf_outcome {
+    char run[TF_RUN_ID_SIZE];
+    char migration[128];
+    char state[32];
+    char strategy[16];
+    char restores[TF_RUN_ID_SIZE]; /* down */
+    int64_t documents;             /* applied (up) / restored (down), totals of the run */
+    int64_t amount, batches;
+    int64_t refused, gone, overtaken;
+    int64_t conflicts, already, deleted, recreated; /* down; `conflicts` includes the deleted that stay deleted */
+    bson_t *conflict_ids;                           /* down: array of at most 100 {_id, reason} */
+    int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* of this process */
+    bool findings;                                    /* exit 3 instead of 0 */
+    bool verified;                                    /* proof is filled */
+    tf_proof proof;
+} tf_outcome;
+
+void tf_outcome_done(tf_outcome *outcome);
+
+/* Runs, resumes or repeats an `up`. On failure *out still names the run (if one exists) and its state; the error's code
+ * says whether it stopped (7), was rolled back (6) or never began. */
+bool tf_up(const tf_engine *engine, tf_outcome *out, tf_error *err);
+
+/* Whether `up` would begin (or, with settings.resume or .again, go on): otherwise COMPLETED, INTERRUPTED, LEASE_HELD,
+ * NOTHING_TO_DO, DEPENDENCY. Writes nothing. */
+bool tf_up_allowed(const tf_engine *engine, tf_error *err);
+
+/* Takes a run back (settings.run; NULL: the newest completed or interrupted up not rolled back), or resumes an
+ * interrupted down (settings.resume). */
+bool tf_down(const tf_engine *engine, tf_outcome *out, tf_error *err);
+
+/* The run that `down` would take back: for the question before it. *run is filled (tf_run_done). */
+bool tf_down_target(const tf_engine *engine, tf_run *run, tf_error *err);
+
+/* ---- status ---- */
+
+typedef struct tf_recommendation {
+    char type[32];    /* "resume", "up", "again", "verify", "down" */
+    char priority[8]; /* "high", "medium", "low" */
+    char message[256];
+} tf_recommendation;
+
+typedef struct tf_status {
+    int64_t time;
+    char state[32]; /* "pending", "not_needed", or the newest up's state */
+    bool completed, needed;
+    int64_t matching;   /* documents that match the filter now */
+    int64_t documents;  /* in the collection, by its metadata */
+    int64_t population; /* documents among which the filter's can be: the repair's `population` */
+    double health;      /* 1 − matching / population; 1 where there are none */
+    tf_run *runs;       /* the newest, at most 10 */
+    size_t runs_count;
+    bool runs_visible; /* false: not visible with these privileges */
+    tf_recommendation recommendations[6];
+    size_t recommendations_count;
+} tf_status;
+
+bool tf_status_read(const tf_engine *engine, tf_status *out, tf_error *err);
+void tf_status_done(tf_status *status);
+
+#endif
