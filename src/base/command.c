@@ -10,14 +10,16 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 #define GLOBAL(kind, field, ...) TF_OPTION_##kind(tf_globals, field, __VA_ARGS__)
 
 const tf_option tf_global_options[] = {
-    GLOBAL(STRING, uri, "uri", "Connection string. With a password in it, --uri-file or TOKENFIX_URI keep it out of sight.",
+    GLOBAL(STRING, uri, "uri",
+           "Connection string. With a password in it, --uri-file or TOKENFIX_URI keep it out of sight.",
            .metavar = "URI", .env = "TOKENFIX_URI", .secret = true),
     GLOBAL(STRING, uri_file, "uri-file", "File whose first line is the connection string; only its owner may read it.",
            .metavar = "FILE", .env = "TOKENFIX_URI_FILE"),
     GLOBAL(STRING, db, "db", "Database to work on; otherwise the one the connection string names.", .letter = 'd',
            .metavar = "NAME", .env = "TOKENFIX_DB"),
-    GLOBAL(STRING, state_db, "state-db", "Database for runs and backups; otherwise the --db with '_tokenfix' behind it.",
-           .metavar = "NAME", .env = "TOKENFIX_STATE_DB"),
+    GLOBAL(STRING, state_db, "state-db",
+           "Database for runs and backups; otherwise the --db with '_tokenfix' behind it.", .metavar = "NAME",
+           .env = "TOKENFIX_STATE_DB"),
     GLOBAL(STRING, host, "host", "Server, or SET/HOST:PORT,HOST:PORT for a replica set (localhost).", .metavar = "HOST",
            .env = "TOKENFIX_HOST"),
     GLOBAL(INT, port, "port", 1, 65535, "Port of the server (27017).", .metavar = "PORT", .env = "TOKENFIX_PORT"),
@@ -35,8 +37,8 @@ const tf_option tf_global_options[] = {
     GLOBAL(STRING, tls_certificate_key_file, "tlsCertificateKeyFile",
            "File with the client's certificate and key; implies --tls.", .metavar = "FILE",
            .env = "TOKENFIX_TLS_CERTIFICATE_KEY_FILE"),
-    GLOBAL(DOUBLE, timeout, "timeout", 0.1, 86400, "How long to look for a server.", .metavar = "SECONDS", .fallback = "5",
-           .env = "TOKENFIX_TIMEOUT"),
+    GLOBAL(DOUBLE, timeout, "timeout", 0.1, 86400, "How long to look for a server.", .metavar = "SECONDS",
+           .fallback = "5", .env = "TOKENFIX_TIMEOUT"),
     GLOBAL(FLAG, json, "json", "Print one JSON object on standard output.", .env = "TOKENFIX_JSON"),
     GLOBAL(CHOICE, color, "color", colors, "When to use colours. NO_COLOR is honoured.", .fallback = "auto",
            .env = "TOKENFIX_COLOR"),
@@ -136,8 +138,8 @@ bool tf_command_parse(const tf_command *const *commands, int argc, char **argv, 
     tf_error local = {0};
     err = err ? err : &local;
     int next = 1;
-    in->globals = (tf_globals){.options = &in->global_options, .command_options = &in->command_options,
-                               .commands = commands};
+    in->globals =
+        (tf_globals){.options = &in->global_options, .command_options = &in->command_options, .commands = commands};
     in->words = bson_malloc0(((size_t)argc + 2) * sizeof *in->words);
     tf_options_init(&in->global_options, tf_global_options, &in->globals);
 
@@ -175,16 +177,17 @@ static bool has_option(const tf_command *command, const char *name)
 
 static bool check_one(const tf_command *command, tf_error *err)
 {
-    const char *wrong = !command->name || !*command->name ? "has no name"
-                        : !command->summary || !*command->summary ? "has no summary"
-                        : !command->synopsis ? "has no synopsis"
-                        : !command->run == !command->subcommands ? "needs either a function or subcommands"
-                        : command->run && (!command->exits || strspn(command->exits, "012345678") != strlen(command->exits))
-                            ? "does not list its exit statuses"
-                        : command->min_words > command->max_words ? "takes no number of words"
-                        : command->flags & TF_CMD_NEEDS_CONFIRM && !(has_option(command, "confirm") && has_option(command, "yes"))
-                            ? "needs the options --confirm and --yes"
-                            : NULL;
+    const char *wrong =
+        !command->name || !*command->name         ? "has no name"
+        : !command->summary || !*command->summary ? "has no summary"
+        : !command->synopsis                      ? "has no synopsis"
+        : !command->run == !command->subcommands  ? "needs either a function or subcommands"
+        : command->run && (!command->exits || strspn(command->exits, "012345678") != strlen(command->exits))
+            ? "does not list its exit statuses"
+        : command->min_words > command->max_words ? "takes no number of words"
+        : command->flags & TF_CMD_NEEDS_CONFIRM && !(has_option(command, "confirm") && has_option(command, "yes"))
+            ? "needs the options --confirm and --yes"
+            : NULL;
     if (wrong)
         return tf_error_set(err, TF_ERR_INTERNAL, "command '%s' %s", command->name ? command->name : "", wrong);
     if (!tf_option_check(command->options, tf_global_options, err))

@@ -49,9 +49,9 @@ struct tf_command {
     const char *description; /* paragraphs of sentences, may be NULL */
     unsigned flags;          /* TF_CMD_* */
     int min_words, max_words;
-    const tf_option *options; /* may be NULL */
-    size_t args_size;         /* of the struct the options fill */
-    const char *exits;        /* one digit for each status it can end with: "0138" */
+    const tf_option *options;             /* may be NULL */
+    size_t args_size;                     /* of the struct the options fill */
+    const char *exits;                    /* one digit for each status it can end with: "0138" */
     const tf_command *const *subcommands; /* NULL-terminated; then run is NULL */
     /* Returns the exit status. argv: the words behind the command, argv[argc] is NULL. */
     int (*run)(const tf_globals *globals, void *args, int argc, char *const *argv);

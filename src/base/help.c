@@ -87,7 +87,8 @@ static void print_commands(FILE *out, const tf_command *const *commands, size_t 
     fprintf(out, "\nCommands:\n");
     for (; *commands; commands++) {
         char term[128];
-        snprintf(term, sizeof term, "  %s%s%s", (*commands)->name, *(*commands)->synopsis ? " " : "", (*commands)->synopsis);
+        snprintf(term, sizeof term, "  %s%s%s", (*commands)->name, *(*commands)->synopsis ? " " : "",
+                 (*commands)->synopsis);
         entry(out, term, (*commands)->summary, width);
     }
 }
@@ -102,10 +103,11 @@ void tf_help_short(FILE *out, const tf_command *const *commands, size_t width)
 void tf_help_overview(FILE *out, const tf_command *const *commands, size_t width)
 {
     fprintf(out, "Usage: tokenfix [global options] COMMAND [MIGRATION] [options]\n\n");
-    tf_text_wrap(out,
-                 "Repairs data in a live MongoDB and can prove it: shows what it would change, snapshots every affected "
-                 "document, changes them in transactions, verifies the balances, and takes it all back on demand.",
-                 0, 0, width);
+    tf_text_wrap(
+        out,
+        "Repairs data in a live MongoDB and can prove it: shows what it would change, snapshots every affected "
+        "document, changes them in transactions, verifies the balances, and takes it all back on demand.",
+        0, 0, width);
     print_commands(out, commands, width);
     print_options(out, "Global options, before or after COMMAND", tf_global_options, width);
     fprintf(out, "\nExit status:\n");

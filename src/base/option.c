@@ -91,8 +91,8 @@ static bool set_integer(const tf_option *row, const char *value, const char *who
     if (row->max == INT64_MAX)
         snprintf(range, sizeof range, "%s, %" PRId64 " or more", size ? "a size like 64M" : "a whole number", row->min);
     else
-        snprintf(range, sizeof range, "%s from %" PRId64 " to %" PRId64, size ? "a size like 64M, in bytes" : "a whole number",
-                 row->min, row->max);
+        snprintf(range, sizeof range, "%s from %" PRId64 " to %" PRId64,
+                 size ? "a size like 64M, in bytes" : "a whole number", row->min, row->max);
     if (result == TF_NUMBER_MALFORMED)
         return bad_number(who, value, size ? "a size" : "a whole number", range, err);
     return bad_number(who, value, "in the range allowed", range, err);
@@ -175,7 +175,8 @@ static bool assign(tf_options *options, const tf_option *row, const char *value,
     struct tf_option_state *state = &options->states[row - options->table];
     if (state->source > source)
         return true;
-    if (source == TF_SOURCE_FLAG && state->source == source && row->kind != TF_OPT_LIST && strcmp(state->given, value)) {
+    if (source == TF_SOURCE_FLAG && state->source == source && row->kind != TF_OPT_LIST &&
+        strcmp(state->given, value)) {
         tf_error_set(err, TF_ERR_USAGE, "option '--%s' is given twice, with different values", row->name);
         return tf_error_hint(err, "Give it once.");
     }
@@ -302,7 +303,8 @@ static bool read_short(reader *r, char *text)
         tf_options *owner = NULL;
         const tf_option *row = look_up(r, NULL, 0, *text, &owner);
         if (!row) {
-            tf_error_set(r->err, TF_ERR_NOT_FOUND, "unknown option '-%s'", tf_text_clean((char[]){*text, 0}, (char[8]){0}, 8));
+            tf_error_set(r->err, TF_ERR_NOT_FOUND, "unknown option '-%s'",
+                         tf_text_clean((char[]){*text, 0}, (char[8]){0}, 8));
             return tf_error_hint(r->err, "Long options begin with two dashes; '--help' lists them.");
         }
         if (row->kind != TF_OPT_FLAG && !row->optional)
@@ -340,8 +342,11 @@ bool tf_options_parse(tf_options *const *scopes, int argc, char **argv, bool sto
 
 const char *tf_option_metavar(const tf_option *row, char *buffer, size_t size)
 {
-    static const char *const by_kind[] = {[TF_OPT_STRING] = "TEXT", [TF_OPT_INT] = "N", [TF_OPT_DOUBLE] = "NUMBER",
-                                          [TF_OPT_SIZE] = "SIZE",   [TF_OPT_LIST] = "TEXT"};
+    static const char *const by_kind[] = {[TF_OPT_STRING] = "TEXT",
+                                          [TF_OPT_INT] = "N",
+                                          [TF_OPT_DOUBLE] = "NUMBER",
+                                          [TF_OPT_SIZE] = "SIZE",
+                                          [TF_OPT_LIST] = "TEXT"};
     if (row->kind == TF_OPT_FLAG)
         return NULL;
     if (row->kind != TF_OPT_CHOICE || row->metavar) {
@@ -388,7 +393,8 @@ bool tf_option_check(const tf_option *table, const tf_option *other, tf_error *e
         if (row->kind == TF_OPT_CHOICE && (!row->choices || !row->choices[0]))
             return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s' has no choices", row->name);
         if (row->optional && row->kind != TF_OPT_STRING)
-            return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s': only a string's value can be optional", row->name);
+            return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s': only a string's value can be optional",
+                                row->name);
         if (row->kind != TF_OPT_DOUBLE ? row->min > row->max : row->real_min > row->real_max)
             return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s' has an empty range", row->name);
         if (!check_fallback(row, err))

@@ -62,29 +62,45 @@ typedef struct tf_option {
 /* Zero when `condition` holds, no program otherwise. */
 #define TF_ZERO_IF(condition) (0 * sizeof(char[(condition) ? 1 : -1]))
 #define TF_OPTION_FIELD(type, field, field_type)                                                                       \
-    (offsetof(type, field) +                                                                                           \
-     TF_ZERO_IF(__builtin_types_compatible_p(__typeof__(((type *)NULL)->field), field_type)))
+    (offsetof(type, field) + TF_ZERO_IF(__builtin_types_compatible_p(__typeof__(((type *)NULL)->field), field_type)))
 #define TF_OPTION_ROW(type, field, field_type, kind_, name_, help_)                                                    \
     .name = "" name_, .kind = (kind_), .offset = TF_OPTION_FIELD(type, field, field_type),                             \
     .help = &("" help_)[TF_ZERO_IF(sizeof("" help_) > 1)]
 
 #define TF_OPTION_FLAG(type, field, name, help, ...)                                                                   \
-    {TF_OPTION_ROW(type, field, bool, TF_OPT_FLAG, name, help), ##__VA_ARGS__}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, bool, TF_OPT_FLAG, name, help), ##__VA_ARGS__                                       \
+    }
 #define TF_OPTION_STRING(type, field, name, help, ...)                                                                 \
-    {TF_OPTION_ROW(type, field, const char *, TF_OPT_STRING, name, help), ##__VA_ARGS__}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, const char *, TF_OPT_STRING, name, help), ##__VA_ARGS__                             \
+    }
 #define TF_OPTION_INT(type, field, name, min_, max_, help, ...)                                                        \
-    {TF_OPTION_ROW(type, field, int64_t, TF_OPT_INT, name, help), .min = (min_), .max = (max_), ##__VA_ARGS__}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, int64_t, TF_OPT_INT, name, help), .min = (min_), .max = (max_), ##__VA_ARGS__       \
+    }
 #define TF_OPTION_DOUBLE(type, field, name, min_, max_, help, ...)                                                     \
-    {TF_OPTION_ROW(type, field, double, TF_OPT_DOUBLE, name, help), .real_min = (min_), .real_max = (max_),            \
-     ##__VA_ARGS__}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, double, TF_OPT_DOUBLE, name, help), .real_min = (min_), .real_max = (max_),         \
+                                                                       ##__VA_ARGS__                                   \
+    }
 #define TF_OPTION_SIZE(type, field, name, min_, max_, help, ...)                                                       \
-    {TF_OPTION_ROW(type, field, int64_t, TF_OPT_SIZE, name, help), .min = (min_), .max = (max_), ##__VA_ARGS__}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, int64_t, TF_OPT_SIZE, name, help), .min = (min_), .max = (max_), ##__VA_ARGS__      \
+    }
 /* `words`: a NULL-terminated array of the values allowed. */
 #define TF_OPTION_CHOICE(type, field, name, words, help, ...)                                                          \
-    {TF_OPTION_ROW(type, field, const char *, TF_OPT_CHOICE, name, help), .choices = (words), ##__VA_ARGS__}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, const char *, TF_OPT_CHOICE, name, help), .choices = (words), ##__VA_ARGS__         \
+    }
 #define TF_OPTION_LIST(type, field, name, help, ...)                                                                   \
-    {TF_OPTION_ROW(type, field, tf_strings, TF_OPT_LIST, name, help), ##__VA_ARGS__}
-#define TF_OPTION_END {.name = NULL}
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, tf_strings, TF_OPT_LIST, name, help), ##__VA_ARGS__                                 \
+    }
+#define TF_OPTION_END                                                                                                  \
+    {                                                                                                                  \
+        .name = NULL                                                                                                   \
+    }
 
 /* A table bound to the struct it fills, and where each value came from. Free with tf_options_done. */
 typedef struct tf_options {

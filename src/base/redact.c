@@ -1,9 +1,8 @@
 #include "base/redact.h"
 
-
 /* Options of a connection string whose value is a secret. */
-static const char *const secret_options[] = {"tlsCertificateKeyFilePassword=", "sslClientCertificateKeyPassword=",
-                                             "AWS_SESSION_TOKEN:", "password=", NULL};
+static const char *const secret_options[] = {
+    "tlsCertificateKeyFilePassword=", "sslClientCertificateKeyPassword=", "AWS_SESSION_TOKEN:", "password=", NULL};
 
 typedef struct {
     char *out;

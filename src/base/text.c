@@ -8,7 +8,11 @@ size_t tf_utf8_next(const char *text, size_t length, uint32_t *codepoint)
     const unsigned char *s = (const unsigned char *)text;
     if (length == 0)
         return 0;
-    size_t size = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : (s[0] & 0xf8) == 0xf0 ? 4 : 0;
+    size_t size = s[0] < 0x80             ? 1
+                  : (s[0] & 0xe0) == 0xc0 ? 2
+                  : (s[0] & 0xf0) == 0xe0 ? 3
+                  : (s[0] & 0xf8) == 0xf0 ? 4
+                                          : 0;
     if (size == 0 || size > length)
         return 0;
     uint32_t value = size == 1 ? s[0] : s[0] & (0x7fu >> size);
@@ -33,7 +37,8 @@ static bool is_control(uint32_t c)
 
 const char *tf_text_clean(const char *text, char *out, size_t size)
 {
-    size_t length = strlen(text), used = 0, fits = 0; /* fits: where the text can be cut and still leave room for "..." */
+    size_t length = strlen(text), used = 0,
+           fits = 0; /* fits: where the text can be cut and still leave room for "..." */
     for (size_t i = 0; i < length;) {
         uint32_t c = 0;
         size_t step = tf_utf8_next(text + i, length - i, &c);

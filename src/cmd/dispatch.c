@@ -65,8 +65,9 @@ int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
         return tf_output_error(&err, NULL, NULL, json);
 #endif
     mongoc_init();
+    mongoc_log_set_handler(NULL, NULL); /* the driver would print parts of what it is given */
     int status = tf_command_parse(commands, argc, argv, &in, &err) ? run(commands, &in)
-                                                                    : tf_output_error(&err, NULL, NULL, json);
+                                                                   : tf_output_error(&err, NULL, NULL, json);
     tf_invocation_done(&in);
     mongoc_cleanup();
     return tf_output_finish(status);

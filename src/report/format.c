@@ -94,8 +94,8 @@ const char *tf_format_time(int64_t milliseconds, char out[static TF_FORMAT_MAX])
     gmtime_r(&when, &utc); /* 64-bit milliseconds are years within ±292 million: always representable */
     int64_t year = (int64_t)utc.tm_year + 1900;
     const char *sign = year < 0 ? "-" : year > 9999 ? "+" : "";
-    snprintf(out, TF_FORMAT_MAX, "%s%04" PRIu64 "-%02d-%02dT%02d:%02d:%02d.%03dZ", sign, magnitude(year), utc.tm_mon + 1,
-             utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int)ms);
+    snprintf(out, TF_FORMAT_MAX, "%s%04" PRIu64 "-%02d-%02dT%02d:%02d:%02d.%03dZ", sign, magnitude(year),
+             utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int)ms);
     return out;
 }
 

@@ -56,7 +56,8 @@ static void print_base64(FILE *out, const uint8_t *data, uint32_t length)
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (uint32_t i = 0; i < length; i += 3) {
         uint32_t left = length - i;
-        uint32_t bits = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
+        uint32_t bits =
+            (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
         fputc(alphabet[bits >> 18], out);
         fputc(alphabet[bits >> 12 & 63], out);
         fputc(left > 1 ? alphabet[bits >> 6 & 63] : '=', out);
@@ -113,7 +114,8 @@ static void print_code(writer *w, const bson_iter_t *value, bool scoped)
 {
     uint32_t length = 0, scope_length = 0;
     const uint8_t *scope = NULL;
-    const char *code = scoped ? bson_iter_codewscope(value, &length, &scope_length, &scope) : bson_iter_code(value, &length);
+    const char *code =
+        scoped ? bson_iter_codewscope(value, &length, &scope_length, &scope) : bson_iter_code(value, &length);
     fputs("{\"$code\": ", w->out);
     print_text(w->out, code);
     if (scoped) {

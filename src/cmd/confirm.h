@@ -1,0 +1,20 @@
+/* The confirmation in front of everything that writes. */
+#ifndef TF_CMD_CONFIRM_H
+#define TF_CMD_CONFIRM_H
+
+#include <stdbool.h>
+#include <tokenfix/error.h>
+
+#include "base/option.h"
+
+/* The rows of --confirm and --yes for a struct with the fields `bool confirm, yes`. */
+#define TF_CONFIRM_OPTIONS(type)                                                                                       \
+    TF_OPTION_FLAG(type, confirm, "confirm", "Do it. Without this only the preview is shown."),                        \
+        TF_OPTION_FLAG(type, yes, "yes", "Do not ask for the database's name; CONFIRM_MIGRATION=yes does the same.",   \
+                       .letter = 'y')
+
+/* Asks to type the name of the database, after `question` (what is about to happen, a sentence). `yes`, or
+ * CONFIRM_MIGRATION=yes in the environment, answers. TF_ERR_CONFIRM: another answer, or no terminal to ask on. */
+bool tf_confirm(const char *question, const char *db, bool yes, tf_error *err);
+
+#endif

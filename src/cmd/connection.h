@@ -1,0 +1,30 @@
+/* Which server and which databases the command line means. */
+#ifndef TF_CMD_CONNECTION_H
+#define TF_CMD_CONNECTION_H
+
+#include <mongoc/mongoc.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <tokenfix/error.h>
+
+#include "base/command.h"
+
+typedef struct tf_connection {
+    mongoc_uri_t *uri;
+    char *db;
+    char *state_db;
+    int64_t timeout_ms;
+} tf_connection;
+
+/* Puts together the connection string (--uri, --uri-file, or --host and --port; the environment below the flags), the
+ * credentials (asked for on a terminal where a user has no password) and the names of the databases. Warns on standard
+ * error about passwords in the command line. Connects to nothing. TF_ERR_USAGE: what is given is contradictory,
+ * malformed or not enough. *out (free with tf_connection_done) is untouched on failure. */
+bool tf_connection_resolve(const tf_globals *globals, tf_connection *out, tf_error *err);
+void tf_connection_done(tf_connection *connection);
+
+/* Whether `name` can be the name of a database of the user's: TF_ERR_USAGE says what is wrong. `option` is the option
+ * the hint speaks of ("--db"). */
+bool tf_database_name_check(const char *name, const char *option, tf_error *err);
+
+#endif

@@ -1,0 +1,63 @@
+#include "cmd/secret_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+static bool check_file(int fd, const char *path, tf_error *err)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0 || !(S_ISREG(about.st_mode) || S_ISFIFO(about.st_mode))) {
+        tf_error_set(err, TF_ERR_USAGE, "'%s' is neither a file nor a pipe", TF_WORD(path));
+        return false;
+    }
+    if (about.st_mode & (S_IRWXG | S_IRWXO)) {
+        tf_error_set(err, TF_ERR_USAGE, "others than its owner have access to '%s'", TF_WORD(path));
+        return tf_error_hint(err, "Run: chmod 600 '%s'.", TF_WORD(path));
+    }
+    if (about.st_uid != geteuid() && about.st_uid != 0) {
+        tf_error_set(err, TF_ERR_USAGE, "'%s' belongs to another user", TF_WORD(path));
+        return tf_error_hint(err, "Use a file of your own: who owns it can change where you connect to.");
+    }
+    return true;
+}
+
+static bool read_line(int fd, char *out, size_t size)
+{
+    size_t used = 0;
+    ssize_t got = 0;
+    while (used < size && (got = read(fd, out + used, size - used)) > 0 && !memchr(out + used, '\n', (size_t)got))
+        used += (size_t)got;
+    used += got > 0 ? (size_t)got : 0;
+    if (got < 0 || used >= size)
+        return false;
+    out[used] = '\0';
+    out[strcspn(out, "\r\n")] = '\0';
+    return true;
+}
+
+bool tf_secret_file_read(const char *path, char *out, size_t size, tf_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd == -1) {
+        tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be read", TF_WORD(path));
+        return tf_error_detail(err, "%s", strerror(errno));
+    }
+    bool good = check_file(fd, path, err);
+    if (good && !read_line(fd, out, size))
+        good = tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' cannot be read or is too long", TF_WORD(path));
+    close(fd);
+    if (!good)
+        return false;
+    size_t blanks = strspn(out, " \t"), length = strlen(out);
+    while (length > blanks && strchr(" \t", out[length - 1]))
+        length--;
+    memmove(out, out + blanks, length - blanks);
+    out[length - blanks] = '\0';
+    if (!*out)
+        return tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' is empty", TF_WORD(path));
+    return true;
+}

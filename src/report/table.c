@@ -1,0 +1,171 @@
+#include "report/table.h"
+
+#include <libsmartcols.h>
+
+#include "base/text.h"
+#include "report/format.h"
+#include "report/terminal.h"
+
+enum { CELL_MAX = 4096 };
+
+struct tf_table {
+    const tf_column *columns;
+    size_t width; /* number of columns */
+    unsigned flags;
+    tf_cell *cells; /* row by row; texts are owned */
+    size_t rows, room;
+};
+
+tf_table *tf_table_new(const tf_column *columns, unsigned flags)
+{
+    tf_table *table = bson_malloc0(sizeof *table);
+    table->columns = columns;
+    table->flags = flags;
+    while (columns[table->width].name)
+        table->width++;
+    return table;
+}
+
+void tf_table_free(tf_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->rows * table->width; i++)
+        if (table->cells[i].type == TF_CELL_IS_TEXT)
+            free((void *)(uintptr_t)table->cells[i].text);
+    bson_free(table->cells);
+    bson_free(table);
+}
+
+void tf_table_add_row(tf_table *table, const tf_cell *cells, size_t count)
+{
+    if (table->rows == table->room) {
+        table->room = table->room ? table->room * 2 : 16;
+        table->cells = bson_realloc(table->cells, table->room * table->width * sizeof *table->cells);
+    }
+    tf_cell *row = table->cells + table->rows++ * table->width;
+    for (size_t i = 0; i < table->width; i++) {
+        row[i] = i < count ? cells[i] : TF_CELL_NONE;
+        if (row[i].type == TF_CELL_IS_TEXT)
+            row[i] = row[i].text ? TF_CELL_TEXT(strdup(row[i].text)) : TF_CELL_NONE;
+    }
+}
+
+size_t tf_table_rows(const tf_table *table)
+{
+    return table->rows;
+}
+
+/* ---- text ---- */
+
+static const char *cell_text(const tf_cell *cell, tf_column_kind kind, char out[static CELL_MAX])
+{
+    if (cell->type == TF_CELL_IS_NONE)
+        return "";
+    if (cell->type == TF_CELL_IS_TEXT)
+        return tf_text_clean(cell->text, out, CELL_MAX);
+    switch (kind) {
+    case TF_COLUMN_BYTES:
+        return tf_format_bytes(cell->number, out);
+    case TF_COLUMN_DURATION:
+        return tf_format_duration(cell->number, out);
+    case TF_COLUMN_TIME:
+        return tf_format_time(cell->number, out);
+    default:
+        return tf_format_count(cell->number, out);
+    }
+}
+
+static const char *state_color(const char *state)
+{
+    static const char *const colors[][2] = {
+        {"ok", "green"},          {"completed", "green"},  {"applied", "green"},
+        {"warning", "yellow"},    {"pending", "yellow"},   {"interrupted", "yellow"},
+        {"paused", "yellow"},     {"running", "cyan"},     {"verifying", "cyan"},
+        {"rolling_back", "cyan"}, {"rolled_back", "cyan"}, {"rolled_back_with_conflicts", "yellow"},
+        {"failed", "red"},        {"cancelled", "red"},    {"error", "red"},
+    };
+    for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
+        if (strcmp(colors[i][0], state) == 0)
+            return colors[i][1];
+    return NULL;
+}
+
+static void add_columns(const tf_table *table, struct libscols_table *to)
+{
+    for (size_t i = 0; i < table->width; i++) {
+        const tf_column *column = &table->columns[i];
+        bool number =
+            column->kind != TF_COLUMN_TEXT && column->kind != TF_COLUMN_STATE && column->kind != TF_COLUMN_TIME;
+        int flags = (number ? SCOLS_FL_RIGHT : 0) | (column->flags & TF_COLUMN_SHRINK ? SCOLS_FL_TRUNC : 0) |
+                    (column->flags & TF_COLUMN_WRAP ? SCOLS_FL_WRAP : 0);
+        scols_table_new_column(to, column->header, 0, flags);
+    }
+}
+
+static void add_lines(const tf_table *table, struct libscols_table *to)
+{
+    char buffer[CELL_MAX];
+    for (size_t r = 0; r < table->rows; r++) {
+        struct libscols_line *line = scols_table_new_line(to, NULL);
+        for (size_t i = 0; line && i < table->width; i++) {
+            const tf_cell *cell = &table->cells[r * table->width + i];
+            const char *text = cell_text(cell, table->columns[i].kind, buffer);
+            scols_line_set_data(line, i, text);
+            const char *color = table->columns[i].kind == TF_COLUMN_STATE ? state_color(text) : NULL;
+            if (color)
+                scols_cell_set_color(scols_line_get_cell(line, i), color);
+        }
+    }
+}
+
+void tf_table_print(const tf_table *table, FILE *out)
+{
+    if (table->rows == 0)
+        return;
+    tf_terminal terminal = tf_terminal_of(out);
+    struct libscols_table *text = scols_new_table();
+    if (!text)
+        return;
+    scols_table_set_stream(text, out);
+    scols_table_set_column_separator(text, "  ");
+    scols_table_enable_noheadings(text, (table->flags & TF_TABLE_NO_HEADER) != 0);
+    scols_table_enable_colors(text, terminal.color);
+    scols_table_enable_ascii(text, !terminal.utf8);
+    scols_table_set_termforce(text, SCOLS_TERMFORCE_ALWAYS);
+    scols_table_set_termwidth(text, terminal.width);
+    add_columns(table, text);
+    add_lines(table, text);
+    scols_print_table(text);
+    scols_unref_table(text);
+}
+
+/* ---- BSON ---- */
+
+static void append_cell(bson_t *row, const tf_column *column, const tf_cell *cell)
+{
+    if (cell->type == TF_CELL_IS_NONE)
+        BSON_APPEND_NULL(row, column->name);
+    else if (cell->type == TF_CELL_IS_TEXT)
+        BSON_APPEND_UTF8(row, column->name, cell->text);
+    else if (column->kind == TF_COLUMN_TIME)
+        BSON_APPEND_DATE_TIME(row, column->name, cell->number);
+    else
+        BSON_APPEND_INT64(row, column->name, cell->number);
+}
+
+void tf_table_append(const tf_table *table, bson_t *to, const char *key)
+{
+    bson_t array, row;
+    BSON_APPEND_ARRAY_BEGIN(to, key, &array);
+    for (size_t r = 0; r < table->rows; r++) {
+        char buffer[16];
+        const char *index = NULL;
+        bson_uint32_to_string((uint32_t)r, &index, buffer, sizeof buffer);
+        BSON_APPEND_DOCUMENT_BEGIN(&array, index, &row);
+        for (size_t i = 0; i < table->width; i++)
+            append_cell(&row, &table->columns[i], &table->cells[r * table->width + i]);
+        bson_append_document_end(&array, &row);
+    }
+    bson_append_array_end(to, &array);
+}
