@@ -39,16 +39,18 @@ static int weighted(tf_random *random, const unsigned *weights, int count)
     return i;
 }
 
-/* Every user gets one token where there are enough; the rest is skewed: of n users the first n/10,000 get a tenth. */
+/* Every user gets one token where there are enough, and three users of five no second one; the rest is skewed: of n
+ * users the first n/10,000 get an eighth. */
 static int64_t owner(const tf_seed_plan *plan, int64_t index, tf_random *random)
 {
     int64_t place = (int64_t)tf_permutation_at(&plan->user_order, (uint64_t)index);
+    int64_t heavy = (plan->users * 2 + 4) / 5;
     double unit = tf_random_unit(random);
-    int64_t user = (int64_t)(unit * unit * unit * unit * (double)plan->users);
+    int64_t user = (int64_t)(unit * unit * unit * unit * (double)heavy);
 
     if (place < plan->users)
         return place;
-    return user < plan->users ? user : plan->users - 1;
+    return user < heavy ? user : heavy - 1;
 }
 
 /* A total as people have them: mostly below 2,048, seldom up to 2^24. */

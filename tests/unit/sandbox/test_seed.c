@@ -312,7 +312,7 @@ static void defects__are_spread_over_collection_and_users(void **state)
     const tf_seed_plan plan = tf_seed_plan_make(9, TOKENS, USERS, 10);
     _cleanup_bson_ bson_t token = BSON_INITIALIZER;
     int in_tenth[10] = {0}, of_user[USERS] = {0}, per_user[USERS] = {0};
-    int users = 0, most = 0;
+    int users = 0, most = 0, single = 0;
 
     for (int64_t i = 0; i < TOKENS; i++) {
         tf_seed_facts facts;
@@ -327,10 +327,11 @@ static void defects__are_spread_over_collection_and_users(void **state)
     for (int i = 0; i < USERS; i++) {
         assert_true(per_user[i] > 0);
         users += of_user[i] > 0;
+        single += per_user[i] == 1;
         most = per_user[i] > most ? per_user[i] : most;
     }
-    assert_true(users > USERS / 2);
-    assert_true(most > TOKENS / 10); /* skewed */
+    assert_true(users > USERS / 3);
+    assert_true(most > TOKENS / 10 && single > USERS / 2); /* skewed */
 }
 
 static uint64_t checksum(const uint8_t *bytes, size_t length)
@@ -386,7 +387,7 @@ static void documents__are_the_same_for_ever(void **state)
     (void)state;
     const tf_seed_plan plan = tf_seed_plan_make(20240901, 2000, 77, 17.5);
 
-    assert_int_equal(checksum_in_batches(&plan, 500), UINT64_C(0xc8ee1bdb1d0a8272));
+    assert_int_equal(checksum_in_batches(&plan, 500), UINT64_C(0xec4608ea05f12ba2));
 }
 
 static void permutation__visits_everything_once(void **state)
