@@ -2,6 +2,7 @@
 #include "cmd/dispatch.h"
 
 static const tf_command *const commands[] = {
+    &tf_cmd_sandbox,
     &tf_cmd_help,
     &tf_cmd_version,
     NULL,

@@ -146,8 +146,8 @@ bool tf_mongod_find(const char *given, void (*say)(const char *text), char *out,
         if (executable(named) && realpath(named, real))
             return put(real, out, size, err);
         tf_error_set(err, TF_ERR_USAGE, "no executable mongod at %s", named);
-        return tf_error_hint(err, "Correct %s, or leave it out to use the one in PATH or in the cache.",
-                             given ? "--mongod" : "TOKENFIX_MONGOD");
+        return tf_error_hint(err, "Correct --mongod or TOKENFIX_MONGOD, or leave both out to use the one in PATH or in "
+                                  "the cache.");
     }
     if (in_path(out, size))
         return true;

@@ -1,0 +1,91 @@
+#include "cmd/sandbox.h"
+
+#include "report/format.h"
+#include "report/output.h"
+#include "sandbox/seed.h"
+
+typedef struct seed_args {
+    const char *name;
+    int64_t tokens, users, seed;
+    double defects;
+    const char *indexes;
+} seed_args;
+
+static const char *const index_choices[] = {"8", "12", "none", NULL};
+
+static const tf_option options[] = {
+    TF_OPTION_STRING(seed_args, name, "name", "The sandbox to fill.", .fallback = "default", .metavar = "NAME"),
+    TF_OPTION_INT(seed_args, tokens, "tokens", 0, (INT64_C(1) << 38) - 1, "Tokens to write.", .fallback = "10000",
+                  .metavar = "N"),
+    TF_OPTION_INT(seed_args, users, "users", 1, (INT64_C(1) << 38) - 1, "Users who own them.", .fallback = "500",
+                  .metavar = "U"),
+    TF_OPTION_DOUBLE(seed_args, defects, "defects", 0, 100, "Percent of the tokens that are melted and unspent.",
+                     .fallback = "5", .metavar = "P"),
+    TF_OPTION_INT(seed_args, seed, "seed", 0, INT64_MAX, "The same seed and sizes give the same documents.",
+                  .fallback = "1", .metavar = "S"),
+    TF_OPTION_CHOICE(seed_args, indexes, "indexes", index_choices,
+                     "The indexes of the application's model, all of production, or none.", .fallback = "12"),
+    TF_OPTION_END,
+};
+
+static bool fill(const tf_globals *globals, const seed_args *args, tf_seed_result *result, tf_error *err)
+{
+    _cleanup_free_ tf_sandbox *sandbox = calloc(1, sizeof *sandbox);
+    if (!sandbox)
+        return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
+    char uri[TF_SANDBOX_URI];
+    if (!tf_cmd_sandbox_open(args->name, globals->db, sandbox, uri, sizeof uri, err))
+        return false;
+    _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = mongoc_client_new(uri);
+    if (!client)
+        return tf_error_set(err, TF_ERR_INTERNAL, "the sandbox's connection string does not parse");
+    mongoc_log_set_handler(NULL, NULL);
+    mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
+    const tf_seed_options seed = {
+        .tokens = args->tokens,
+        .users = args->users,
+        .defects = args->defects,
+        .seed = (uint64_t)args->seed,
+        .indexes = strcmp(args->indexes, "none") == 0 ? 0
+                   : strcmp(args->indexes, "8") == 0  ? 8
+                                                      : 12,
+    };
+    return tf_seed_run(client, globals->db ? globals->db : sandbox->database, &seed, result, err);
+}
+
+static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
+{
+    (void)argc, (void)argv;
+    tf_error err = {0};
+    tf_seed_result result = {0};
+    if (!fill(globals, args, &result, &err))
+        return tf_output_error(&err, NULL, NULL, globals->json);
+    int64_t insert_ms = (int64_t)(result.insert_seconds * 1000), index_ms = (int64_t)(result.index_seconds * 1000);
+    if (globals->json) {
+        _cleanup_bson_ bson_t data = BSON_INITIALIZER;
+        BSON_APPEND_INT64(&data, "tokens", result.tokens);
+        BSON_APPEND_INT64(&data, "wallets", result.wallets);
+        BSON_APPEND_INT64(&data, "defects", result.defects);
+        BSON_APPEND_INT64(&data, "defectAmount", result.defect_amount);
+        BSON_APPEND_INT64(&data, "bytes", result.bytes);
+        BSON_APPEND_INT64(&data, "insertMs", insert_ms);
+        BSON_APPEND_INT64(&data, "indexMs", index_ms);
+        tf_output_success(&data);
+        return 0;
+    }
+    printf("%s tokens (%s) of %s wallets; %s are melted and unspent, %s sat\n", TF_COUNT(result.tokens),
+           TF_BYTES(result.bytes), TF_COUNT(result.wallets), TF_COUNT(result.defects), TF_COUNT(result.defect_amount));
+    printf("written in %s, indexed in %s\n", TF_DURATION(insert_ms), TF_DURATION(index_ms));
+    return 0;
+}
+
+const tf_command tf_cmd_sandbox_seed = {
+    .name = "seed",
+    .synopsis = "",
+    .summary = "Fill a running sandbox with sample wallets and tokens",
+    .flags = TF_CMD_NO_DATABASE,
+    .options = options,
+    .args_size = sizeof(seed_args),
+    .exits = "0128",
+    .run = run,
+};
