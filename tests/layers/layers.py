@@ -22,9 +22,9 @@ MAY = {
 NO_DRIVER = ["base", "report"]
 GENERIC = ["db", "store", "backup", "check", "engine"]
 SILENT = ["base", "db", "store", "backup", "check", "engine", "sandbox"]
-DATA = """cashu_tokens cashu_wallets npub wallet_id proofs proof mint_url total_amount transaction_type transaction_id
+DATA = """cashu_tokens cashu_wallets npub wallet_id proofs mint_url total_amount transaction_type transaction_id
 spent_at createdAt updatedAt created_at updated_at melted unspent quote_id parent_transaction_id lightning_invoice
-encoded_token p2pk_pubkey p2pk_privkey wallet_config created_via dleq witness lightning received minted cashu""".split()
+encoded_token p2pk_pubkey p2pk_privkey wallet_config created_via dleq lightning received minted cashu""".split()
 PRINTS = re.compile(
     r"\b(printf|vprintf|puts|putchar|perror|psignal|(?:fprintf|vfprintf|fputs|fputc|putc|fwrite|dprintf|write|fflush)\s*\("
     r"[^;]*\b(?:stdout|stderr|STDOUT_FILENO|STDERR_FILENO))\b")

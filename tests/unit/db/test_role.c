@@ -1,0 +1,44 @@
+#include "support/fixture.h"
+
+#include "db/role.h"
+
+static void expect(const char *kind, const char *json)
+{
+    static const char *const others[] = {"owners", NULL};
+    _cleanup_bson_ bson_t privileges = BSON_INITIALIZER;
+    tf_role_document(kind, "d", "s", "things", others, &privileges);
+    _cleanup_(tf_bson_freep) char *text = bson_array_as_json(&privileges, NULL);
+    assert_string_equal(text, json);
+}
+
+static void role__of_a_run_is_the_documented_one(void **state)
+{
+    (void)state;
+    expect(
+        "run",
+        "[ { \"resource\" : { \"db\" : \"d\", \"collection\" : \"things\" }, \"actions\" : [ \"find\", \"update\" ] }, "
+        "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"owners\" }, \"actions\" : [ \"find\" ] }, "
+        "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"\" }, \"actions\" : [ \"listIndexes\", "
+        "\"listCollections\", \"collStats\", \"dbStats\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"\" }, \"actions\" : [ \"find\", \"insert\", "
+        "\"createCollection\", \"createIndex\", \"listCollections\", \"listIndexes\", \"dbStats\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"runs\" }, \"actions\" : [ \"update\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"partitions\" }, \"actions\" : [ \"update\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"ledger\" }, \"actions\" : [ \"update\" ] } ]");
+}
+
+static void role__of_a_monitor_sees_the_cluster_and_no_data(void **state)
+{
+    (void)state;
+    expect("monitor", "[ { \"resource\" : { \"cluster\" : true }, \"actions\" : [ \"replSetGetStatus\", "
+                      "\"serverStatus\", \"getParameter\" ] } ]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(role__of_a_run_is_the_documented_one),
+        cmocka_unit_test(role__of_a_monitor_sees_the_cluster_and_no_data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
