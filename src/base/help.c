@@ -35,6 +35,12 @@ static void entry(FILE *out, const char *term, const char *text, size_t width)
     tf_text_wrap(out, text, column, TEXT_COLUMN, width);
 }
 
+static void print_exit(FILE *out, int status, size_t width)
+{
+    fprintf(out, "  %d  ", status);
+    tf_text_wrap(out, tf_exit_meaning(status), 5, 5, width);
+}
+
 /* What help adds to a row's text by itself: default, range, environment. */
 static void facts(const tf_option *row, char *out, size_t size)
 {
@@ -112,7 +118,7 @@ void tf_help_overview(FILE *out, const tf_command *const *commands, size_t width
     print_options(out, "Global options, before or after COMMAND", tf_global_options, width);
     fprintf(out, "\nExit status:\n");
     for (int status = 0; tf_exit_meaning(status); status++)
-        fprintf(out, "  %d  %s\n", status, tf_exit_meaning(status));
+        print_exit(out, status, width);
     fprintf(out, "\n'tokenfix help COMMAND' explains a command.\n");
 }
 
@@ -131,7 +137,7 @@ void tf_help_command(FILE *out, const tf_command *command, const tf_command *gro
     if (command->exits) {
         fprintf(out, "\nExit status:\n");
         for (const char *digit = command->exits; *digit; digit++)
-            fprintf(out, "  %c  %s\n", *digit, tf_exit_meaning(*digit - '0'));
+            print_exit(out, *digit - '0', width);
     }
     fprintf(out, "\nThe global options are listed by 'tokenfix --help'.\n");
 }

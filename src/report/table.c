@@ -6,7 +6,9 @@
 #include "report/format.h"
 #include "report/terminal.h"
 
-enum { CELL_MAX = 4096 };
+#define GAP "  "
+
+enum { CELL_MAX = 4096, NARROW = 16, SHRUNK = 24 };
 
 struct tf_table {
     const tf_column *columns;
@@ -91,27 +93,74 @@ static const char *state_color(const char *state)
     return NULL;
 }
 
+static const char *header(const tf_table *table, size_t column)
+{
+    return table->flags & TF_TABLE_NO_HEADER ? "" : table->columns[column].header;
+}
+
+/* What the other columns leave of the terminal's width to one that wraps. smartcols would break within words. */
+static size_t wrap_width(const tf_table *table, size_t terminal)
+{
+    char buffer[CELL_MAX];
+    size_t taken = 0;
+    for (size_t i = 0; i < table->width; i++) {
+        const tf_column *column = &table->columns[i];
+        if (column->flags & TF_COLUMN_WRAP)
+            continue;
+        size_t widest = tf_text_width(header(table, i));
+        for (size_t r = 0; r < table->rows; r++) {
+            size_t width = tf_text_width(cell_text(&table->cells[r * table->width + i], column->kind, buffer));
+            widest = width > widest ? width : widest;
+        }
+        taken += (column->flags & TF_COLUMN_SHRINK && widest > SHRUNK ? SHRUNK : widest) + strlen(GAP);
+    }
+    return taken + NARROW < terminal ? terminal - taken : NARROW;
+}
+
+static char *wrapped(const char *text, size_t width)
+{
+    char *lines = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&lines, &size);
+    if (!out)
+        return NULL;
+    tf_text_wrap(out, text, 0, 0, width);
+    fclose(out);
+    if (size)
+        lines[size - 1] = '\0'; /* its last line end */
+    return lines;
+}
+
 static void add_columns(const tf_table *table, struct libscols_table *to)
 {
     for (size_t i = 0; i < table->width; i++) {
         const tf_column *column = &table->columns[i];
         bool number =
             column->kind != TF_COLUMN_TEXT && column->kind != TF_COLUMN_STATE && column->kind != TF_COLUMN_TIME;
+        bool wraps = column->flags & TF_COLUMN_WRAP;
         int flags = (number ? SCOLS_FL_RIGHT : 0) | (column->flags & TF_COLUMN_SHRINK ? SCOLS_FL_TRUNC : 0) |
-                    (column->flags & TF_COLUMN_WRAP ? SCOLS_FL_WRAP : 0);
-        scols_table_new_column(to, column->header, 0, flags);
+                    (wraps ? SCOLS_FL_WRAP : 0);
+        struct libscols_column *made = scols_table_new_column(to, header(table, i), 0, flags);
+        if (made && wraps) {
+            scols_column_set_wrapfunc(made, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
+            scols_column_set_safechars(made, "\n");
+        }
     }
 }
 
-static void add_lines(const tf_table *table, struct libscols_table *to)
+static void add_lines(const tf_table *table, struct libscols_table *to, size_t terminal)
 {
     char buffer[CELL_MAX];
+    size_t width = wrap_width(table, terminal);
     for (size_t r = 0; r < table->rows; r++) {
         struct libscols_line *line = scols_table_new_line(to, NULL);
         for (size_t i = 0; line && i < table->width; i++) {
             const tf_cell *cell = &table->cells[r * table->width + i];
             const char *text = cell_text(cell, table->columns[i].kind, buffer);
-            scols_line_set_data(line, i, text);
+            if (table->columns[i].flags & TF_COLUMN_WRAP)
+                scols_line_refer_data(line, i, wrapped(text, width));
+            else
+                scols_line_set_data(line, i, text);
             const char *color = table->columns[i].kind == TF_COLUMN_STATE ? state_color(text) : NULL;
             if (color)
                 scols_cell_set_color(scols_line_get_cell(line, i), color);
@@ -128,14 +177,14 @@ void tf_table_print(const tf_table *table, FILE *out)
     if (!text)
         return;
     scols_table_set_stream(text, out);
-    scols_table_set_column_separator(text, "  ");
+    scols_table_set_column_separator(text, GAP);
     scols_table_enable_noheadings(text, (table->flags & TF_TABLE_NO_HEADER) != 0);
     scols_table_enable_colors(text, terminal.color);
     scols_table_enable_ascii(text, !terminal.utf8);
     scols_table_set_termforce(text, SCOLS_TERMFORCE_ALWAYS);
     scols_table_set_termwidth(text, terminal.width);
     add_columns(table, text);
-    add_lines(table, text);
+    add_lines(table, text, terminal.width);
     scols_print_table(text);
     scols_unref_table(text);
 }
