@@ -20,14 +20,8 @@ static void put(sink *to, const char *text, size_t length)
     to->out[to->used] = '\0';
 }
 
-static size_t scheme_length(const char *text)
-{
-    static const char *const schemes[] = {"mongodb://", "mongodb+srv://"};
-    for (size_t i = 0; i < 2; i++)
-        if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
-            return strlen(schemes[i]);
-    return 0;
-}
+/* Of any scheme: also http://user:password@host is a password somebody typed. */
+#define SCHEME_END "://"
 
 static const char *last_at(const char *from, size_t length)
 {
@@ -36,11 +30,10 @@ static const char *last_at(const char *from, size_t length)
 
 /* Length of the user's name and the password in front of the '@'. In a string within a text the end is not certain: a
  * password may hold a blank. Where there is no '@' before the blank and no port behind the colon, the line is searched. */
-static size_t credentials_length(const char *text, bool whole, bool *has_at)
+static size_t credentials_length(const char *text, bool whole)
 {
     size_t line = whole ? strlen(text) : strcspn(text, "\n"), token = whole ? line : strcspn(text, " \t\r\n'\"<>");
     const char *at = last_at(text, token), *colon = memchr(text, ':', token);
-    *has_at = true;
     if (at)
         return (size_t)(at - text);
     if (!whole && colon) {
@@ -48,18 +41,15 @@ static size_t credentials_length(const char *text, bool whole, bool *has_at)
         bool port = digits && (colon + 1 + digits == text + token || strchr("/,?", colon[1 + digits]));
         if (!port && memchr(text, '[', (size_t)(colon - text)) == NULL) {
             at = last_at(text, line);
-            *has_at = at != NULL;
             return at ? (size_t)(at - text) : token;
         }
     }
-    *has_at = false;
     return 0;
 }
 
 static const char *redact_credentials(sink *to, const char *text, bool whole)
 {
-    bool has_at = false;
-    size_t length = credentials_length(text, whole, &has_at);
+    size_t length = credentials_length(text, whole);
     const char *colon = length ? memchr(text, ':', length) : NULL;
     if (!colon) {
         put(to, text, length);
@@ -88,11 +78,12 @@ static const char *redact(const char *text, char *out, size_t size, bool whole)
     sink to = {.out = out, .size = size};
     if (size)
         out[0] = '\0';
+    if (whole && !strstr(text, SCHEME_END))
+        text = redact_credentials(&to, text, true);
     while (*text) {
-        size_t scheme = scheme_length(text);
-        if (scheme) {
-            put(&to, text, scheme);
-            text = redact_credentials(&to, text + scheme, whole);
+        if (strncmp(text, SCHEME_END, strlen(SCHEME_END)) == 0) {
+            put(&to, text, strlen(SCHEME_END));
+            text = redact_credentials(&to, text + strlen(SCHEME_END), whole);
             continue;
         }
         const char *behind = redact_option(&to, text);
@@ -116,9 +107,8 @@ const char *tf_redact_text(const char *text, char *out, size_t size)
 
 bool tf_redact_needed(const char *uri)
 {
-    size_t scheme = scheme_length(uri);
-    bool has_at = false;
-    size_t length = scheme ? credentials_length(uri + scheme, true, &has_at) : 0;
-    const char *colon = length ? memchr(uri + scheme, ':', length) : NULL;
-    return colon && (size_t)(colon - uri - (ptrdiff_t)scheme) + 1 < length;
+    const char *scheme = strstr(uri, SCHEME_END), *from = scheme ? scheme + strlen(SCHEME_END) : uri;
+    size_t length = credentials_length(from, true);
+    const char *colon = length ? memchr(from, ':', length) : NULL;
+    return colon && colon + 1 < from + length;
 }

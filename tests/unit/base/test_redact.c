@@ -22,6 +22,9 @@ static void redact__password_of_a_connection_string_is_hidden(void **state)
         {"mongodb://u:two words@h/db", "mongodb://u:<hidden>@h/db"},
         {"mongodb://h/?tlsCertificateKeyFilePassword=geheim&tls=true",
          "mongodb://h/?tlsCertificateKeyFilePassword=<hidden>&tls=true"},
+        {"http://u:pw@h", "http://u:<hidden>@h"},
+        {"u:pw@h", "u:<hidden>@h"},
+        {"nonsense", "nonsense"},
         {"", ""},
         {"mongodb://", "mongodb://"},
     };
