@@ -124,7 +124,7 @@ static bool set_choice(const tf_option *row, const char *value, const char *who,
     tf_error_set(err, TF_ERR_USAGE, "%s: '%s' is not one of %s", who, TF_WORD(value),
                  tf_option_metavar(row, words, sizeof words));
     const char *nearest = tf_nearest(value, row->choices);
-    return nearest ? tf_error_hint(err, "Did you mean '%s'?", nearest) : false;
+    return nearest ? tf_error_hint(err, "Did you mean '%s'?", nearest) : tf_error_hint(err, "Give one of %s.", words);
 }
 
 static bool set_flag(const char *value, const char *who, bool *out, tf_error *err)
@@ -242,7 +242,8 @@ static bool unknown(const reader *r, const char *name, size_t length)
     snprintf(word, sizeof word, "%.*s", (int)(length < 79 ? length : 79), name);
     tf_error_set(r->err, TF_ERR_NOT_FOUND, "unknown option '--%s'", TF_WORD(word));
     const char *nearest = tf_nearest(word, names);
-    return nearest ? tf_error_hint(r->err, "Did you mean '--%s'?", nearest) : false;
+    return nearest ? tf_error_hint(r->err, "Did you mean '--%s'?", nearest)
+                   : tf_error_hint(r->err, "'--help' lists the options.");
 }
 
 static const tf_option *look_up(const reader *r, const char *name, size_t length, char letter, tf_options **owner)
@@ -292,8 +293,10 @@ static bool read_long(reader *r, char *text)
     }
     if (row->kind != TF_OPT_FLAG)
         return take_value(r, owner, row, attached);
-    if (attached)
-        return tf_error_set(r->err, TF_ERR_USAGE, "option '--%s' takes no value", row->name);
+    if (attached) {
+        tf_error_set(r->err, TF_ERR_USAGE, "option '--%s' takes no value", row->name);
+        return tf_error_hint(r->err, "Write '--%s', or leave it out.", row->name);
+    }
     return assign(owner, row, "yes", TF_SOURCE_FLAG, r->err);
 }
 

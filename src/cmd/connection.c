@@ -169,8 +169,10 @@ static bool set_file(const origin *from, mongoc_uri_t *uri, const char *option, 
 {
     if (!path || !applies(from, option, mongoc_uri_get_option_as_utf8(uri, key, NULL)))
         return true;
-    if (access(path, R_OK) != 0)
-        return tf_error_set(err, TF_ERR_USAGE, "option '--%s': '%s' cannot be read", option, TF_WORD(path));
+    if (access(path, R_OK) != 0) {
+        tf_error_set(err, TF_ERR_USAGE, "option '--%s': '%s' cannot be read", option, TF_WORD(path));
+        return tf_error_hint(err, "Check the name, and that you may read the file.");
+    }
     return (mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, true) &&
             mongoc_uri_set_option_as_utf8(uri, key, path)) ||
            tf_error_set(err, TF_ERR_USAGE, "option '--%s' cannot be used with this connection string", option);

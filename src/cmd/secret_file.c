@@ -42,22 +42,25 @@ static bool read_line(int fd, char *out, size_t size)
 bool tf_secret_file_read(const char *path, char *out, size_t size, tf_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int reason = errno;
     if (fd == -1) {
         tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be read", TF_WORD(path));
-        return tf_error_detail(err, "%s", strerror(errno));
+        tf_error_detail(err, "%s", strerror(reason));
+        return tf_error_hint(err, "Check the name, and that you may read the file.");
     }
     bool good = check_file(fd, path, err);
     if (good && !read_line(fd, out, size))
         good = tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' cannot be read or is too long", TF_WORD(path));
     close(fd);
     if (!good)
-        return false;
+        return tf_error_hint(err, "Put the connection string into the first line of a file of your own, mode 600.");
     size_t blanks = strspn(out, " \t"), length = strlen(out);
     while (length > blanks && strchr(" \t", out[length - 1]))
         length--;
     memmove(out, out + blanks, length - blanks);
     out[length - blanks] = '\0';
-    if (!*out)
-        return tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' is empty", TF_WORD(path));
-    return true;
+    if (*out)
+        return true;
+    tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' is empty", TF_WORD(path));
+    return tf_error_hint(err, "Put the connection string into it.");
 }

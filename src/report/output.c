@@ -87,6 +87,8 @@ int tf_output_error(const tf_error *err, const char *run, const bson_t *preview,
 }
 
 static void message(const char *label, const char *color, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+static void message(const char *label, const char *color, const char *format, va_list args)
 {
     char text[LINE];
     vsnprintf(text, sizeof text, format, args);

@@ -116,7 +116,7 @@ static void option__unknown_name_gets_the_nearest(void **state)
     assert_false(PARSE("--confrim"));
     assert_refused(TF_ERR_NOT_FOUND, "unknown option '--confrim'", "Did you mean '--confirm'?");
     assert_false(PARSE("--zzzzzzzzzzzz"));
-    assert_refused(TF_ERR_NOT_FOUND, "unknown option '--zzzzzzzzzzzz'", "");
+    assert_refused(TF_ERR_NOT_FOUND, "unknown option '--zzzzzzzzzzzz'", "'--help' lists the options.");
 }
 
 static void option__unique_prefix_is_not_accepted(void **state)
