@@ -134,7 +134,7 @@ void tf_progress_say(tf_progress *p, const char *format, ...)
     va_end(args);
     if (p->bar && p->drawn)
         fputs("\r\033[K", stderr);
-    tf_text_wrap(stderr, tf_text_clean(text, clean, sizeof clean), 0, 2, p->terminal.width);
+    tf_text_wrap(stderr, tf_text_clean(text, clean, sizeof clean), 0, 0, p->terminal.width);
     if (p->bar && p->drawn)
         draw(p);
 }
