@@ -97,6 +97,19 @@ static bool contradicts(const tf_sandbox_options *options, const tf_sandbox *san
            (options->database && strcmp(options->database, sandbox->database) != 0);
 }
 
+/* A running server keeps the parameters it was started with. */
+static bool lacks_parameters(const tf_sandbox_options *options, const tf_sandbox *sandbox)
+{
+    for (const char *const *at = options->parameters; at && *at; at++) {
+        unsigned i = 0;
+        while (i < sandbox->parameters && strcmp(sandbox->parameter[i], *at) != 0)
+            i++;
+        if (i == sandbox->parameters)
+            return true;
+    }
+    return options->cache_mb && options->cache_mb != sandbox->cache_mb;
+}
+
 static bool check_options(const tf_sandbox_options *options, tf_error *err)
 {
     if (options->nodes != 0 && options->nodes != 1 && options->nodes != TF_SANDBOX_NODES)
@@ -254,9 +267,15 @@ static bool prepare(const tf_sandbox_options *options, tf_sandbox *sandbox, tf_e
         if (!sandbox->ready && !wipe(sandbox, err))
             return false;
     }
+    if (tf_sandbox_running(sandbox)) {
+        if (!lacks_parameters(options, sandbox))
+            return true;
+        tf_error_set(err, TF_ERR_USAGE, "sandbox '%s' runs with other parameters or another cache", sandbox->name);
+        return tf_error_hint(err, "Stop it first with 'tokenfix sandbox stop --name %s'.", sandbox->name);
+    }
     if (!sandbox->ready && !design(options, sandbox, err))
         return false;
-    if (options->parameters && !tf_sandbox_running(sandbox) && !take_parameters(options, sandbox, err))
+    if (options->parameters && !take_parameters(options, sandbox, err))
         return false;
     if (options->cache_mb)
         sandbox->cache_mb = options->cache_mb;
@@ -372,12 +391,28 @@ static const tf_sandbox_login *find_login(const tf_sandbox *sandbox, const char 
     return NULL;
 }
 
+/* Percent-encodes a database's name: it may hold what has a meaning in a connection string. */
+static bool encode(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+    for (; *text; text++) {
+        bool plain = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text) != NULL;
+        if (used + 4 > size)
+            return false;
+        used += (size_t)snprintf(out + used, size - used, plain ? "%c" : "%%%02X", (unsigned char)*text);
+    }
+    out[used] = '\0';
+    return true;
+}
+
 bool tf_sandbox_uri(const tf_sandbox *sandbox, const char *login, const char *database, char *out, size_t size)
 {
     const tf_sandbox_login *user = find_login(sandbox, login);
     if (!user && (login || sandbox->auth))
         return false;
-    char hosts[128];
+    char hosts[128], path[256] = "";
+    if (!encode(database ? database : sandbox->database, path, sizeof path))
+        return false;
     size_t used = 0;
     for (unsigned i = 0; i < sandbox->nodes; i++)
         used +=
@@ -385,7 +420,7 @@ bool tf_sandbox_uri(const tf_sandbox *sandbox, const char *login, const char *da
     char who[128] = "";
     if (user)
         snprintf(who, sizeof who, "%s:%s@", user->name, user->password);
-    int written = snprintf(out, size, "mongodb://%s%s/%s?%s%s", who, hosts, database ? database : sandbox->database,
+    int written = snprintf(out, size, "mongodb://%s%s/%s?%s%s", who, hosts, path,
                            sandbox->standalone ? "directConnection=true" : "replicaSet=tokenfix",
                            user ? "&authSource=admin" : "");
     return written > 0 && (size_t)written < size;

@@ -347,6 +347,18 @@ static void start__refuses_what_contradicts_itself(void **state)
     }
     tf_sandbox sandbox;
     start((tf_sandbox_options){.standalone = true}, &sandbox);
+    static const char *const parameters[] = {"ttlMonitorEnabled=false", NULL};
+    const tf_sandbox_options running[] = {{.parameters = parameters}, {.cache_mb = 300}};
+    for (size_t i = 0; i < sizeof running / sizeof running[0]; i++) {
+        tf_error err = {0};
+        tf_sandbox ignored;
+        assert_false(tf_sandbox_start(&running[i], &ignored, &err));
+        assert_string_equal(err.message, "sandbox 'default' runs with other parameters or another cache");
+    }
+    stop(NULL, false);
+    start((tf_sandbox_options){.parameters = parameters}, &sandbox); /* stopped: new ones are taken */
+    start((tf_sandbox_options){.parameters = parameters}, &sandbox);
+    assert_string_equal(sandbox.parameter[0], parameters[0]);
     const tf_sandbox_options other[] = {{.nodes = 3}, {.auth = true}, {.database = "other"}};
     for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
         tf_error err = {0};

@@ -157,6 +157,10 @@ static void state__comes_back_as_it_was_saved(void **state)
     assert_true(tf_sandbox_uri(&loaded, "admin", "x", uri, sizeof uri));
     assert_string_equal(uri, "mongodb://admin:p@127.0.0.1:1000,127.0.0.1:1001,127.0.0.1:1002/"
                              "x?replicaSet=tokenfix&authSource=admin");
+    assert_true(tf_sandbox_uri(&loaded, NULL, NULL, uri, sizeof uri));
+    assert_non_null(strstr(uri, "1002/odd%22name?"));
+    assert_true(tf_sandbox_uri(&loaded, NULL, "\xc3\xa4 b/?", uri, sizeof uri));
+    assert_non_null(strstr(uri, "1002/%C3%A4%20b%2F%3F?"));
     assert_false(tf_sandbox_uri(&loaded, "nobody", "x", uri, sizeof uri));
     assert_false(tf_sandbox_uri(&loaded, "admin", "x", uri, 20));
 }

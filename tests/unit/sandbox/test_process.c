@@ -160,7 +160,7 @@ static void run__tells_output_and_failure_apart(void **state)
     static const char *const absent[] = {"no-such-program", NULL};
     tf_error err = {0};
     assert_true(tf_process_run((char *const *)(uintptr_t)fine, out, sizeof out, &err));
-    assert_string_equal(out, "0123456789abcdefghij\n[]\n" + 9); /* the last 15 bytes */
+    assert_string_equal(out, &"0123456789abcdefghij\n[]\n"[9]); /* the last 15 bytes */
     assert_false(tf_process_run((char *const *)(uintptr_t)fails, out, sizeof out, &err));
     assert_string_equal(err.message, "sh failed with exit status 3");
     assert_string_equal(err.detail, "why\n");
