@@ -35,6 +35,8 @@ static const char repair[] =
 
 static const char *const requires[] = {"cashu_tokens", NULL};
 
+static const char *const reads[] = {"cashu_wallets", NULL};
+
 static const tf_check checks[] = {
     {
         .name = "melted_unspent",
@@ -61,6 +63,7 @@ const tf_migration tf_migration_004_fix_melted_token_status = {
     .summary = "Marks melted tokens as spent",
     .version = "1.0.0",
     .requires = requires,
+    .reads = reads,
     .repair = repair,
     .checks = checks,
     .is_default = true,

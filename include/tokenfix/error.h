@@ -40,6 +40,7 @@
     X(DEPENDENCY, 1)        /* a migration it depends on is missing, pending, or part of a cycle */                    \
     X(INVALID, 1)           /* a migration, repair or document that is not of the form it must have */                 \
     X(OVERFLOW, 1)          /* a sum left the range of 64 bits */                                                      \
+    X(NOT_READY, 1)         /* a prerequisite that `validate` looked at does not hold */                               \
     X(OUTPUT, 1)            /* standard output cannot be written (full disk, closed pipe) */
 
 typedef enum {

@@ -30,6 +30,7 @@ typedef struct tf_migration {
     const char *version;            /* of the migration, stored in its runs */
     const char *const *depends_on;  /* ids, NULL-terminated; NULL for none */
     const char *const *requires;    /* collections that must exist, NULL-terminated; NULL for none */
+    const char *const *reads;       /* collections read where they exist (by checks), NULL-terminated; NULL for none */
     const char *repair;             /* Extended JSON of a tf_repair */
     const tf_check *checks;         /* ends with a row whose name is NULL; NULL for none */
     bool is_default;                /* what a command without MIGRATION means; exactly one in a registry */
