@@ -68,10 +68,9 @@ const char *tf_prerequisite_state_name(tf_prerequisite_state state)
 bool tf_prerequisites_check(const tf_prerequisite_input *input, tf_prerequisite_list *list, tf_error *err)
 {
     static tf_prerequisite_row *const rows[] = {
-        tf_prerequisite_connection,  tf_prerequisite_version, tf_prerequisite_topology,
-        tf_prerequisite_privileges,  tf_prerequisite_collections, tf_prerequisite_fields,
-        tf_prerequisite_index,       tf_prerequisite_index_cost,  tf_prerequisite_disk,
-        tf_prerequisite_members,     tf_prerequisite_runs,
+        tf_prerequisite_connection,  tf_prerequisite_version, tf_prerequisite_topology, tf_prerequisite_privileges,
+        tf_prerequisite_collections, tf_prerequisite_fields,  tf_prerequisite_index,    tf_prerequisite_index_cost,
+        tf_prerequisite_disk,        tf_prerequisite_members, tf_prerequisite_runs,
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!rows[i](input, list, err))
@@ -85,12 +84,13 @@ bool tf_prerequisites_hold(const tf_prerequisite_list *list, tf_error *err)
     const tf_prerequisite *worst = NULL;
     for (size_t i = 0; i < list->count; i++) {
         const tf_prerequisite *row = &list->rows[i];
-        if (row->state == TF_PREREQUISITE_FAILED &&
-            (!worst || (tf_error_exit(row->code) == EXIT_NOT_ALLOWED && tf_error_exit(worst->code) != EXIT_NOT_ALLOWED)))
+        if (row->state == TF_PREREQUISITE_FAILED && (!worst || (tf_error_exit(row->code) == EXIT_NOT_ALLOWED &&
+                                                                tf_error_exit(worst->code) != EXIT_NOT_ALLOWED)))
             worst = row;
     }
     if (!worst)
         return true;
-    tf_error_set(err, worst->code, "%s%s", worst->code == TF_ERR_PERMISSION ? "Permission denied: " : "", worst->message);
+    tf_error_set(err, worst->code, "%s%s", worst->code == TF_ERR_PERMISSION ? "Permission denied: " : "",
+                 worst->message);
     return tf_error_hint(err, "%s", worst->hint);
 }

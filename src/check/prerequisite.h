@@ -56,11 +56,11 @@ bool tf_prerequisites_hold(const tf_prerequisite_list *list, tf_error *err);
 
 /* Appends a row; the hint may be NULL. `code` counts for a failed one. */
 void tf_prerequisite_ok(tf_prerequisite_list *list, const char *name, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(__printf__, 3, 4)));
 void tf_prerequisite_warn(tf_prerequisite_list *list, const char *name, const char *hint, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(__printf__, 4, 5)));
 void tf_prerequisite_fail(tf_prerequisite_list *list, const char *name, tf_error_code code, const char *hint,
-                          const char *format, ...) __attribute__((format(printf, 5, 6)));
+                          const char *format, ...) __attribute__((format(__printf__, 5, 6)));
 
 /* A row that could not be looked at: true and a warning, or false with *err where the connection is lost. */
 bool tf_prerequisite_unseen(tf_prerequisite_list *list, const char *name, const tf_error *why, tf_error *err);

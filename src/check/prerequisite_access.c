@@ -35,12 +35,21 @@ static bool is_only_for_looking(const survey *s, const char *collection, const c
     return is_one_of(action, facts) || is_one_of(collection, s->input->reads);
 }
 
-static void note(gap *to, const char *db, const char *collection, const char *action)
+/* "find, update on db.collection; insert on …" */
+static void note(gap *to, const char *actions, const char *db, const char *collection)
 {
     size_t used = strlen(to->text);
-    snprintf(to->text + used, sizeof to->text - used, "%s%s on %s%s%s", used ? ", " : "", action, db,
+    if (!*actions)
+        return;
+    snprintf(to->text + used, sizeof to->text - used, "%s%s on %s%s%s", used ? "; " : "", actions, db,
              *collection ? "." : "", collection);
     to->count++;
+}
+
+static void join(char *to, size_t size, const char *action)
+{
+    size_t used = strlen(to);
+    snprintf(to + used, size - used, "%s%s", used ? ", " : "", action);
 }
 
 static const char *text_at(const bson_t *doc, const char *path)
@@ -70,12 +79,15 @@ static void look_at(survey *s, const bson_t *privilege, bool state)
         collection = own.text;
     if (!bson_iter_init_find(&iter, privilege, "actions") || !bson_iter_recurse(&iter, &action))
         return;
+    char blocking[192] = "", hampering[192] = "";
     while (bson_iter_next(&action)) {
         const char *name = bson_iter_utf8(&action, NULL);
-        if (is_held(s, db, collection, name))
-            continue;
-        note(is_only_for_looking(s, collection, name) ? &s->hampering[state] : &s->blocking[state], db, collection, name);
+        bool looking = is_only_for_looking(s, collection, name);
+        if (!is_held(s, db, collection, name))
+            join(looking ? hampering : blocking, sizeof blocking, name);
     }
+    note(&s->blocking[state], blocking, db, collection);
+    note(&s->hampering[state], hampering, db, collection);
 }
 
 static void survey_role(survey *s)
@@ -103,7 +115,7 @@ static void report(const survey *s, bool state, const char *name, tf_prerequisit
     if (blocking->count)
         tf_prerequisite_fail(list, name, TF_ERR_PERMISSION,
                              user ? role_hint : "Log in: access control is on, and the connection names no user.",
-                             "%s lacks %s", user ? user : "nobody is logged in;", blocking->text);
+                             "%s lacks %s", user ? user : "a connection without a user", blocking->text);
     else if (hampering->count)
         tf_prerequisite_warn(list, name, role_hint, "%s may do the repair, but lacks %s: less is visible",
                              user ? user : "this connection", hampering->text);

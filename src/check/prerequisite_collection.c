@@ -76,7 +76,8 @@ static void judge(const bson_t *reply, const char *collection, verdict *v)
 }
 
 /* A view or time series cannot be repaired; what is only read may be one. */
-static bool survey(const tf_prerequisite_input *input, const char *const *names, bool required, verdict *v, tf_error *err)
+static bool survey(const tf_prerequisite_input *input, const char *const *names, bool required, verdict *v,
+                   tf_error *err)
 {
     for (; names && *names; names++) {
         _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
@@ -159,8 +160,8 @@ static void counting(const char *const *fields, size_t count, bson_t *pipeline)
         snprintf(key, sizeof key, "f%zu", i);
         snprintf(path, sizeof path, "$%s", fields[i]);
         BSON_APPEND_DOCUMENT_BEGIN(&group, key, &sum);
-        BCON_APPEND(&sum, "$sum", "{", "$cond", "[", "{", "$eq", "[", "{", "$type", BCON_UTF8(path), "}", "missing", "]",
-                    "}", BCON_INT32(0), BCON_INT32(1), "]", "}");
+        BCON_APPEND(&sum, "$sum", "{", "$cond", "[", "{", "$eq", "[", "{", "$type", BCON_UTF8(path), "}", "missing",
+                    "]", "}", BCON_INT32(0), BCON_INT32(1), "]", "}");
         bson_append_document_end(&group, &sum);
     }
     bson_append_document_end(&stage, &group);
@@ -175,7 +176,8 @@ static int64_t count_of(const bson_t *doc, const char *key)
 
 bool tf_prerequisite_fields(const tf_prerequisite_input *input, tf_prerequisite_list *list, tf_error *err)
 {
-    tf_op op = {.client = input->client->client, .db = input->client->db, .what = "look at the first documents", .local = true};
+    tf_op op = {
+        .client = input->client->client, .db = input->client->db, .what = "look at the first documents", .local = true};
     const char *fields[FIELDS];
     size_t count = expected(input->repair, fields);
     _cleanup_bson_ bson_t pipeline = BSON_INITIALIZER, found = BSON_INITIALIZER;

@@ -7,7 +7,7 @@
 #include <tokenfix/cleanup.h>
 
 enum {
-    RATE_SAMPLE = 20000,   /* documents walked to estimate the speed of a pass */
+    RATE_SAMPLE = 20000, /* documents walked to estimate the speed of a pass */
     RATE_PATIENCE_MS = 2000,
     DEPTH = 40
 };
@@ -43,7 +43,8 @@ static void read_plan(const bson_iter_t *from, int depth, plan *out)
 
 static bool explain(const tf_prerequisite_input *input, plan *out, tf_error *err)
 {
-    tf_op op = {.client = input->client->client, .db = input->client->db, .what = "ask how the filter would be answered"};
+    tf_op op = {
+        .client = input->client->client, .db = input->client->db, .what = "ask how the filter would be answered"};
     _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
     _cleanup_(bson_destroyp) bson_t *command =
         BCON_NEW("explain", "{", "find", BCON_UTF8(input->repair->collection), "filter",
@@ -98,20 +99,24 @@ static int64_t pass_ms(const tf_prerequisite_input *input, int64_t n)
 
 static void judge_scan(const tf_prerequisite_input *input, int64_t n, tf_prerequisite_list *list)
 {
-    static const char hint[] = "Nothing needs to be done: preview and up walk the collection once each. For one repair an "
-                               "index is rarely worth its cost.";
+    static const char hint[] =
+        "Nothing needs to be done: preview and up walk the collection once each. For one repair an "
+        "index is rarely worth its cost.";
     int64_t ms = pass_ms(input, n);
     if (n == 0)
         tf_prerequisite_ok(list, "index", "the collection is empty");
     else if (ms < 0)
-        tf_prerequisite_warn(list, "index", hint, "no index begins with a filter field: one pass over %" PRId64 " documents", n);
-    else if (ms < 1000)
         tf_prerequisite_warn(list, "index", hint,
-                             "no index begins with a filter field: one pass over %" PRId64 " documents, less than a second", n);
+                             "no index begins with a filter field: one pass over %" PRId64 " documents", n);
+    else if (ms < 1000)
+        tf_prerequisite_warn(
+            list, "index", hint,
+            "no index begins with a filter field: one pass over %" PRId64 " documents, less than a second", n);
     else
         tf_prerequisite_warn(list, "index", hint,
-                             "no index begins with a filter field: one pass over %" PRId64 " documents, about %" PRId64 " s", n,
-                             (ms + 500) / 1000);
+                             "no index begins with a filter field: one pass over %" PRId64 " documents, about %" PRId64
+                             " s",
+                             n, (ms + 500) / 1000);
 }
 
 bool tf_prerequisite_index(const tf_prerequisite_input *input, tf_prerequisite_list *list, tf_error *err)
@@ -185,14 +190,17 @@ bool tf_prerequisite_index_cost(const tf_prerequisite_input *input, tf_prerequis
         tf_prerequisite_ok(list, "index_cost", "there are no indexes");
         return true;
     }
-    int64_t cost_ms = journal || input->documents < 0 ? 0 : (int64_t)((double)input->documents * all * catalog_us / 1000);
+    int64_t cost_ms =
+        journal || input->documents < 0 ? 0 : (int64_t)((double)input->documents * all * catalog_us / 1000);
     if (cost_ms >= NOTABLE_COST_MS)
-        tf_prerequisite_warn(list, "index_cost",
-                             "Nothing needs to be done if that time is there. --strategy journal is faster but promises less.",
-                             "the update changes %d of %d indexes; in transactions they cost about %" PRId64 " s for %" PRId64
-                             " documents",
-                             touched, all, cost_ms / 1000, input->documents);
+        tf_prerequisite_warn(
+            list, "index_cost",
+            "Nothing needs to be done if that time is there. --strategy journal is faster but promises less.",
+            "the update changes %d of %d indexes; in transactions they cost about %" PRId64 " s for %" PRId64
+            " documents",
+            touched, all, cost_ms / 1000, input->documents);
     else
-        tf_prerequisite_ok(list, "index_cost", "the update changes %d of %d index%s", touched, all, all == 1 ? "" : "es");
+        tf_prerequisite_ok(list, "index_cost", "the update changes %d of %d index%s", touched, all,
+                           all == 1 ? "" : "es");
     return true;
 }

@@ -25,21 +25,23 @@ static void judge_visible(const tf_members *members, tf_prerequisite_list *list)
 void tf_prerequisite_lag(const tf_facts *facts, const tf_members *members, tf_prerequisite_list *list)
 {
     if (facts->sharded)
-        tf_prerequisite_warn(list, "lag", "Look at each shard.", "a sharded cluster does not tell how far its members are");
+        tf_prerequisite_warn(list, "lag", "Look at each shard.",
+                             "a sharded cluster does not tell how far its members are");
     else if (!facts->set_name[0])
         tf_prerequisite_ok(list, "lag", "a standalone server has no other members");
     else if (members->majority_known && !members->majority_reached)
-        tf_prerequisite_warn(list, "lag",
-                             "Every batch waits for the majority: bring the members that are down or behind back first.",
-                             "the majority has not followed for more than %" PRId64 " ms", members->majority_lag_ms);
+        tf_prerequisite_warn(
+            list, "lag", "Every batch waits for the majority: bring the members that are down or behind back first.",
+            "the majority has not followed for more than %" PRId64 " ms", members->majority_lag_ms);
     else if (members->majority_known && members->majority_lag_ms > LAG_MS)
         tf_prerequisite_warn(list, "lag", "Every batch waits for the majority: wait until the members have caught up.",
                              "the majority is %" PRId64 " ms behind", members->majority_lag_ms);
     else if (members->visible)
         judge_visible(members, list);
     else
-        tf_prerequisite_warn(list, "lag", monitor_hint, "the majority keeps up; the single members are not visible with "
-                                                        "these privileges");
+        tf_prerequisite_warn(list, "lag", monitor_hint,
+                             "the majority keeps up; the single members are not visible with "
+                             "these privileges");
 }
 
 void tf_prerequisite_clock(const tf_members *members, tf_prerequisite_list *list)
@@ -48,7 +50,8 @@ void tf_prerequisite_clock(const tf_members *members, tf_prerequisite_list *list
     if (members->clocks == 0)
         tf_prerequisite_warn(list, "clock", NULL, "the server does not tell its time");
     else if (members->clock_spread_ms - members->clock_doubt_ms > SKEW_MS)
-        tf_prerequisite_warn(list, "clock", "Set up time synchronisation on all members: a failover would shift the times.",
+        tf_prerequisite_warn(list, "clock",
+                             "Set up time synchronisation on all members: a failover would shift the times.",
                              "the members' clocks differ by %" PRId64 " ms", members->clock_spread_ms);
     else if (offset - members->clock_doubt_ms > SKEW_MS)
         tf_prerequisite_warn(list, "clock",

@@ -30,8 +30,8 @@ static void judge_interrupted(const tf_run *run, tf_prerequisite_list *list)
         tf_prerequisite_ok(list, "interrupted_runs", "none");
         return;
     }
-    snprintf(hint, sizeof hint, "'tokenfix %s --resume=%s --confirm' goes on with it%s.", run->down ? "down" : "up", run->id,
-             run->down ? "" : "; 'tokenfix down' takes it back");
+    snprintf(hint, sizeof hint, "'tokenfix %s --resume=%s --confirm' goes on with it%s.", run->down ? "down" : "up",
+             run->id, run->down ? "" : "; 'tokenfix down' takes it back");
     tf_prerequisite_warn(list, "interrupted_runs", hint, "%s %s was interrupted: a plain 'up' will not begin",
                          run->down ? "down" : "up", run->id);
 }
@@ -50,9 +50,8 @@ static void judge_lease(const tf_run *run, tf_prerequisite_list *list)
 
 bool tf_prerequisite_runs(const tf_prerequisite_input *input, tf_prerequisite_list *list, tf_error *err)
 {
-    _cleanup_(bson_destroyp) bson_t *query =
-        BCON_NEW("$or", "[", "{", "active", BCON_BOOL(true), "}", "{", "state",
-                 BCON_UTF8(tf_state_name(TF_STATE_INTERRUPTED)), "}", "]");
+    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("$or", "[", "{", "active", BCON_BOOL(true), "}", "{", "state",
+                                                      BCON_UTF8(tf_state_name(TF_STATE_INTERRUPTED)), "}", "]");
     tf_run *runs = NULL;
     size_t count = 0;
     tf_error one = {0};

@@ -33,7 +33,8 @@ bool tf_prerequisite_connection(const tf_prerequisite_input *input, tf_prerequis
     else
         hosts(input->client, where, sizeof where);
     if (facts->round_trip_ms > SLOW_ROUND_TRIP_MS)
-        tf_prerequisite_warn(list, "connection", "Run tokenfix on a host near the server: each batch waits about eight times.",
+        tf_prerequisite_warn(list, "connection",
+                             "Run tokenfix on a host near the server: each batch waits about eight times.",
                              "%s answers in %" PRId64 " ms", where, facts->round_trip_ms);
     else
         tf_prerequisite_ok(list, "connection", "%s answers in %" PRId64 " ms", where, facts->round_trip_ms);
@@ -104,7 +105,8 @@ static void describe(int64_t bytes, char *into, size_t size)
 /* Beside the backup the same bytes pass through the journal and the oplog, which make room for themselves. */
 static void judge_disk(int64_t free_bytes, int64_t bytes, tf_prerequisite_list *list)
 {
-    static const char hint[] = "Make room on the volume of the state database, or name another database with --state-db.";
+    static const char hint[] =
+        "Make room on the volume of the state database, or name another database with --state-db.";
     char room[32], need[32];
     describe(free_bytes, room, sizeof room);
     describe(bytes, need, sizeof need);
@@ -113,7 +115,8 @@ static void judge_disk(int64_t free_bytes, int64_t bytes, tf_prerequisite_list *
     else if (free_bytes < bytes)
         tf_prerequisite_fail(list, "disk", TF_ERR_NOT_READY, hint, "%s free, the backup needs up to %s", room, need);
     else if (free_bytes / 3 < bytes)
-        tf_prerequisite_warn(list, "disk", hint, "%s free, the backup needs up to %s: less than three times that", room, need);
+        tf_prerequisite_warn(list, "disk", hint, "%s free, the backup needs up to %s: less than three times that", room,
+                             need);
     else
         tf_prerequisite_ok(list, "disk", "%s free, the backup needs up to %s", room, need);
 }
@@ -137,7 +140,8 @@ bool tf_prerequisite_disk(const tf_prerequisite_input *input, tf_prerequisite_li
         used = number(&stats, "fsUsedSize");
     }
     if (total <= 0 || used < 0)
-        tf_prerequisite_warn(list, "disk", "Look on the server's host.", "the server does not tell its free disk space");
+        tf_prerequisite_warn(list, "disk", "Look on the server's host.",
+                             "the server does not tell its free disk space");
     else
         judge_disk(total - used, input->bytes, list);
     return true;

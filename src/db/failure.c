@@ -1,5 +1,7 @@
 #include "db/failure.h"
 
+#include "db/denial.h"
+
 #include <stdio.h>
 
 /* Server messages quote what they were given: documents, key values. Everything from the first brace on is dropped. */
@@ -72,6 +74,25 @@ static tf_error_code code_of(const bson_error_t *error)
     }
 }
 
+/* The server knows better than the caller what it refused. */
+static void set_denied(tf_error *err, const char *message, const char *action, const char *ns)
+{
+    tf_denial denial = tf_denial_read(message);
+    if (denial.action[0]) {
+        action = denial.action;
+        ns = denial.ns;
+    }
+    if (denial.anonymous) {
+        tf_error_set(err, TF_ERR_PERMISSION, "Permission denied: nobody is logged in, and the server asks for it");
+        tf_error_hint(err, "Give --username, or a connection string with a user.");
+        return;
+    }
+    tf_error_set(err, TF_ERR_PERMISSION, "Permission denied: the privilege '%s'%s%s is missing", action ? action : "(not told)",
+                 ns ? " on " : "", ns ? ns : "");
+    tf_error_hint(err, "'tokenfix validate' names all that is missing, 'tokenfix validate --print-role' prints the role "
+                       "that has it.");
+}
+
 bool tf_failure(tf_error *err, const bson_error_t *error, const bson_t *reply, const char *what, const char *action,
                 const char *ns)
 {
@@ -93,9 +114,7 @@ bool tf_failure(tf_error *err, const bson_error_t *error, const bson_t *reply, c
         tf_error_hint(err, "Check the user name, the password and --authenticationDatabase.");
         break;
     case TF_ERR_PERMISSION:
-        tf_error_set(err, code, "Permission denied: this user may not %s%s%s", action ? action : "do this",
-                     ns ? " on " : "", ns ? ns : "");
-        tf_error_hint(err, "Grant it; 'tokenfix validate --print-role' prints the role that the tool needs.");
+        set_denied(err, error->message, action, ns);
         break;
     default:
         tf_error_set(err, code, "cannot %s: %s", what, text);

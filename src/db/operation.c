@@ -1,5 +1,6 @@
 #include "db/operation.h"
 
+#include "db/denial.h"
 #include "db/failure.h"
 
 #include <tokenfix/cleanup.h>
@@ -17,19 +18,6 @@ static void namespace_of(const tf_op *op, const bson_t *command, char *into, siz
         snprintf(into, size, "%s.%s", op->db, bson_iter_utf8(&iter, NULL));
     else
         snprintf(into, size, "%s", op->db);
-}
-
-/* The privilege action that a command needs, as MongoDB's documentation calls it. */
-static const char *action_of(const char *command)
-{
-    static const struct {
-        const char *command, *action;
-    } actions[] = {{"aggregate", "find"},          {"createIndexes", "createIndex"}, {"create", "createCollection"},
-                   {"killSessions", "killAnySession"}, {"count", "find"},             {"distinct", "find"}};
-    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
-        if (strcmp(actions[i].command, command) == 0)
-            return actions[i].action;
-    return command;
 }
 
 static bool in_transaction(const tf_op *op)
@@ -71,7 +59,7 @@ bool tf_op_command(const tf_op *op, const bson_t *command, bson_t *reply, tf_err
     if (!ok) {
         char ns[256];
         namespace_of(op, command, ns, sizeof ns);
-        tf_failure(err, &error, &own, op->what, action_of(first_key(command)), ns);
+        tf_failure(err, &error, &own, op->what, tf_denial_action(first_key(command)), ns);
     } else if (reply)
         bson_concat(reply, &own);
     bson_destroy(&own);
@@ -130,7 +118,7 @@ bool tf_op_write(const tf_op *op, const bson_t *command, int64_t *n, int64_t *mo
     if (!ok) {
         char ns[256];
         namespace_of(op, command, ns, sizeof ns);
-        tf_failure(err, &error, &reply, op->what, action_of(first_key(command)), ns);
+        tf_failure(err, &error, &reply, op->what, tf_denial_action(first_key(command)), ns);
     } else {
         if (n)
             *n = read_number(&reply, "n");

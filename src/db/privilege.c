@@ -95,9 +95,10 @@ void tf_privileges_done(tf_privileges *privileges)
 static void read_user(const bson_t *status, char *into, size_t size)
 {
     bson_iter_t iter, name, db;
-    if (bson_iter_init(&iter, status) && bson_iter_find_descendant(&iter, "authInfo.authenticatedUsers.0.user", &name) &&
-        BSON_ITER_HOLDS_UTF8(&name) && bson_iter_init(&iter, status) &&
-        bson_iter_find_descendant(&iter, "authInfo.authenticatedUsers.0.db", &db) && BSON_ITER_HOLDS_UTF8(&db))
+    if (bson_iter_init(&iter, status) &&
+        bson_iter_find_descendant(&iter, "authInfo.authenticatedUsers.0.user", &name) && BSON_ITER_HOLDS_UTF8(&name) &&
+        bson_iter_init(&iter, status) && bson_iter_find_descendant(&iter, "authInfo.authenticatedUsers.0.db", &db) &&
+        BSON_ITER_HOLDS_UTF8(&db))
         snprintf(into, size, "%s@%s", bson_iter_utf8(&name, NULL), bson_iter_utf8(&db, NULL));
 }
 
@@ -120,8 +121,8 @@ void tf_privileges_from(const bson_t *status, bool open, tf_privileges *out)
 static bool is_open(mongoc_client_t *client, bool *open, tf_error *err)
 {
     tf_op op = {.client = client, .db = "admin", .what = "find out whether access control is on"};
-    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("listDatabases", BCON_INT32(1), "nameOnly", BCON_BOOL(true), "filter",
-                                                        "{", "name", "admin", "}");
+    _cleanup_(bson_destroyp) bson_t *command =
+        BCON_NEW("listDatabases", BCON_INT32(1), "nameOnly", BCON_BOOL(true), "filter", "{", "name", "admin", "}");
     tf_error one = {0};
     if (tf_op_command(&op, command, NULL, &one)) {
         *open = true;

@@ -37,10 +37,12 @@ static void append_text(bson_t *to, const char *name, const char *text)
     BSON_APPEND_UTF8(to, name, tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), clean, sizeof clean));
 }
 
-static void error_as_json(const tf_error *err, const char *run, const bson_t *preview)
+static void error_as_json(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data)
 {
     bson_t answer = BSON_INITIALIZER, error;
     BSON_APPEND_BOOL(&answer, "success", false);
+    if (data)
+        BSON_APPEND_DOCUMENT(&answer, "data", data);
     BSON_APPEND_DOCUMENT_BEGIN(&answer, "error", &error);
     BSON_APPEND_UTF8(&error, "code", tf_error_name(err->code));
     append_text(&error, "message", err->message);
@@ -71,10 +73,16 @@ static void line(const char *label, const char *color, size_t indent, const char
     tf_text_wrap(stderr, clean, strlen(label), indent, terminal.width);
 }
 
+int tf_output_invalid(const tf_error *err, const bson_t *data)
+{
+    error_as_json(err, NULL, NULL, data);
+    return tf_error_exit(err->code);
+}
+
 int tf_output_error(const tf_error *err, const char *run, const bson_t *preview, bool json)
 {
     if (json) {
-        error_as_json(err, run, preview);
+        error_as_json(err, run, preview, NULL);
     } else {
         fflush(stdout);
         line("tokenfix: ", "1;31", 2, err->message);
