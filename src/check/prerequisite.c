@@ -2,7 +2,8 @@
 
 #include <stdarg.h>
 
-static void add(tf_prerequisite_list *list, tf_prerequisite row, const char *hint, const char *format, va_list args)
+__attribute__((format(__printf__, 4, 0))) static void add(tf_prerequisite_list *list, tf_prerequisite row,
+                                                          const char *hint, const char *format, va_list args)
 {
     if (list->count == TF_PREREQUISITES_MAX)
         return;

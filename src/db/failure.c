@@ -98,7 +98,7 @@ bool tf_failure(tf_error *err, const bson_error_t *error, const bson_t *reply, c
 {
     if (!err || err->code != TF_ERR_OK)
         return false;
-    char text[400];
+    char text[sizeof error->message];
     quote_free(error->message, text, sizeof text);
     tf_error_code code = code_of(error);
     uint32_t labels = read_labels(error, reply);
