@@ -234,7 +234,7 @@ static bool wipe(tf_sandbox *sandbox, tf_error *err)
         if (!tf_place_remove(path, err))
             return false;
     }
-    return tf_state_name(sandbox->name, sandbox, err);
+    return tf_state_place(sandbox->name, sandbox, err);
 }
 
 /* Everything between "there is a folder" and "it takes writes". */
@@ -287,7 +287,7 @@ bool tf_sandbox_start(const tf_sandbox_options *options, tf_sandbox *sandbox, tf
     _cleanup_free_ tf_sandbox *work = calloc(1, sizeof *work);
     if (!work)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
-    if (!check_options(options, err) || !tf_state_name(options->name, work, err))
+    if (!check_options(options, err) || !tf_state_place(options->name, work, err))
         return false;
     _cleanup_(unlockp) int lock = tf_state_lock(work, err);
     if (lock < 0 || !prepare(options, work, err))
@@ -328,7 +328,7 @@ bool tf_sandbox_status(const char *name, tf_sandbox *sandbox, tf_error *err)
     _cleanup_free_ tf_sandbox *work = calloc(1, sizeof *work);
     if (!work)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
-    if (!tf_state_name(name, work, err) || !tf_state_load(work, err))
+    if (!tf_state_place(name, work, err) || !tf_state_load(work, err))
         return false;
     *sandbox = *work;
     return true;

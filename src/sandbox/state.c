@@ -10,7 +10,7 @@
 
 #define FILE_NAME "sandbox.json"
 
-bool tf_state_name(const char *name, tf_sandbox *sandbox, tf_error *err)
+bool tf_state_place(const char *name, tf_sandbox *sandbox, tf_error *err)
 {
     tf_sandbox fresh = {0};
     const char *chosen = name ? name : "default";

@@ -5,7 +5,7 @@
 #include "sandbox/sandbox.h"
 
 /* Checks the name and fills name and folder of an otherwise empty sandbox. */
-bool tf_state_name(const char *name, tf_sandbox *sandbox, tf_error *err);
+bool tf_state_place(const char *name, tf_sandbox *sandbox, tf_error *err);
 
 /* True when its folder holds a state file. */
 bool tf_state_exists(const tf_sandbox *sandbox);

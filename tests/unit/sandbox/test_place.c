@@ -104,13 +104,13 @@ static void state__names_that_leave_the_folder_are_refused(void **state)
     tf_sandbox sandbox = {0};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         tf_error err = {0};
-        assert_false(tf_state_name(bad[i], &sandbox, &err));
+        assert_false(tf_state_place(bad[i], &sandbox, &err));
         assert_int_equal(err.code, TF_ERR_USAGE);
         assert_string_equal(sandbox.name, "");
     }
-    assert_true(tf_state_name("A-b_c.9", &sandbox, NULL));
+    assert_true(tf_state_place("A-b_c.9", &sandbox, NULL));
     assert_string_equal(sandbox.name, "A-b_c.9");
-    assert_true(tf_state_name(NULL, &sandbox, NULL));
+    assert_true(tf_state_place(NULL, &sandbox, NULL));
     assert_string_equal(sandbox.name, "default");
 }
 
@@ -119,7 +119,7 @@ static void state__comes_back_as_it_was_saved(void **state)
     (void)state;
     tf_error err = {0};
     tf_sandbox saved, loaded;
-    assert_true(tf_state_name("one", &saved, &err));
+    assert_true(tf_state_place("one", &saved, &err));
     int lock = tf_state_lock(&saved, &err);
     assert_true(lock >= 0);
     close(lock);
@@ -194,7 +194,7 @@ static void load_text(const char *text, bool expected, const char *name)
     tf_error err = {0};
     tf_sandbox sandbox;
     char path[PATH_MAX + 20];
-    assert_true(tf_state_name("one", &sandbox, &err));
+    assert_true(tf_state_place("one", &sandbox, &err));
     assert_true(tf_place_make(sandbox.folder, &err));
     snprintf(path, sizeof path, "%s/sandbox.json", sandbox.folder);
     assert_true(tf_place_write(path, text, strlen(text), &err));
