@@ -178,16 +178,34 @@ static bool answers(const char *type)
     return false;
 }
 
+/* A client of its own, that waits for nobody: a member that hangs must not hold up the rest. */
+static mongoc_client_t *impatient(mongoc_client_t *client)
+{
+    _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_copy(mongoc_client_get_uri(client));
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, NOTABLE_MS);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, NOTABLE_MS);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 2 * NOTABLE_MS);
+    mongoc_client_t *own = mongoc_client_new_from_uri(uri);
+    if (own)
+        mongoc_client_set_error_api(own, 2);
+    return own;
+}
+
 static void read_clocks(mongoc_client_t *client, tf_members *out)
 {
+    _cleanup_(mongoc_client_destroyp) mongoc_client_t *own = impatient(client);
+    _cleanup_(bson_destroyp) bson_t *hello = BCON_NEW("hello", BCON_INT32(1));
+    _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *any =
+        mongoc_read_prefs_new(MONGOC_READ_PRIMARY_PREFERRED);
     size_t count = 0;
     span all = {0};
-    mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(client, &count);
-    for (size_t i = 0; i < count; i++) {
-        const char *type = mongoc_server_description_type(servers[i]);
-        if (answers(type))
-            add_clock(client, servers[i], &all, out);
-    }
+    /* makes it look for the members */
+    if (!own || !mongoc_client_command_simple(own, "admin", hello, any, NULL, NULL))
+        return;
+    mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(own, &count);
+    for (size_t i = 0; i < count; i++)
+        if (answers(mongoc_server_description_type(servers[i])))
+            add_clock(own, servers[i], &all, out);
     mongoc_server_descriptions_destroy_all(servers, count);
     out->clock_spread_ms = all.high - all.low;
 }
