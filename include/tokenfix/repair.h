@@ -31,6 +31,7 @@
 #include <tokenfix/error.h>
 
 #define TF_LEDGER_OWNERS_MAX 4
+#define TF_TOUCHED_MAX 64
 
 typedef struct tf_invariant {
     const char *name;

@@ -218,6 +218,11 @@ static bool complete(const tf_repair *repair, tf_error *err)
     for (const char **name = repair->touched; *name; name++)
         if (strcmp(*name, "_id") == 0 || strchr(*name, '.'))
             return invalid(err, "'touched' holds top-level fields, and never _id");
+    size_t touched = 0;
+    while (repair->touched[touched])
+        touched++;
+    if (touched > TF_TOUCHED_MAX)
+        return invalid(err, "'touched' has more than 64 fields");
     return check_update(repair, err);
 }
 

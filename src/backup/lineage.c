@@ -1,0 +1,138 @@
+#include "backup/lineage.h"
+
+#include "backup/restoration.h"
+#include "backup/snapshot.h"
+
+#include <tokenfix/cleanup.h>
+
+enum { DEPTH_MAX = 64 };
+
+void tf_lineage_free(tf_lineage *lineage)
+{
+    if (!lineage)
+        return;
+    tf_lineage_free(lineage->target);
+    tf_repair_free(lineage->repair);
+    free(lineage);
+}
+
+void tf_lineage_freep(tf_lineage **lineage)
+{
+    tf_lineage_free(*lineage);
+}
+
+static tf_repair *stored_repair(const tf_run *run, tf_error *err)
+{
+    bson_iter_t iter;
+    bson_t view;
+    uint32_t length;
+    const uint8_t *data;
+    if (!bson_iter_init_find(&iter, run->doc, "repair") || !BSON_ITER_HOLDS_DOCUMENT(&iter)) {
+        tf_error_set(err, TF_ERR_DAMAGED, "run %s does not hold its repair any more", run->id);
+        tf_error_hint(err, "docs/runbook.md, 'A damaged state database'.");
+        return NULL;
+    }
+    bson_iter_document(&iter, &length, &data);
+    bson_init_static(&view, data, length);
+    return tf_repair_from_bson(&view, err);
+}
+
+static tf_lineage *load(const tf_store *store, const tf_run *run, int depth, tf_error *err)
+{
+    _cleanup_(tf_lineage_freep) tf_lineage *lineage = calloc(1, sizeof *lineage);
+    snprintf(lineage->run, sizeof lineage->run, "%s", run->id);
+    lineage->down = run->down;
+    lineage->run_started = run->started_at;
+    lineage->fields_policy = strcmp(run->conflict_policy, "fields") == 0;
+    lineage->repair = stored_repair(run, err);
+    if (!lineage->repair)
+        return NULL;
+    if (!run->down)
+        return TAKE_PTR(lineage);
+    tf_run target = {0};
+    int got = depth < DEPTH_MAX ? tf_run_load(store, run->restores, &target, err) : 0;
+    if (got == 0) {
+        tf_error_set(err, TF_ERR_DAMAGED, "run %s takes back run %s, which is missing", run->id, run->restores);
+        tf_error_hint(err, "docs/runbook.md, 'A damaged state database'.");
+    }
+    if (got != 1)
+        return NULL;
+    lineage->target = load(store, &target, depth + 1, err);
+    tf_run_done(&target);
+    return lineage->target ? TAKE_PTR(lineage) : NULL;
+}
+
+tf_lineage *tf_lineage_load(const tf_store *store, const tf_run *run, tf_error *err)
+{
+    return load(store, run, 0, err);
+}
+
+static bool incomplete(const tf_lineage *lineage, tf_error *err)
+{
+    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s lacks documents", lineage->run);
+    return tf_error_hint(err, "docs/runbook.md, 'A lost backup'.");
+}
+
+/* [{$match: {_id: {$in}}}, {$sort: {_id: 1}}, …the stored pipeline] over the backup */
+static bool predict_up(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "predict what the repair made of the backup");
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER, update = BSON_INITIALIZER, pipeline = BSON_INITIALIZER;
+    tf_docs_append_ids(before, &ids);
+    _cleanup_(bson_destroyp) bson_t *match = BCON_NEW("$match", "{", "_id", "{", "$in", BCON_ARRAY(&ids), "}", "}");
+    _cleanup_(bson_destroyp) bson_t *sort = BCON_NEW("$sort", "{", "_id", BCON_INT32(1), "}");
+    uint32_t n = 0;
+    bson_iter_t iter;
+    tf_array_append_document(&pipeline, &n, match);
+    tf_array_append_document(&pipeline, &n, sort);
+    tf_repair_bind_update(lineage->repair, lineage->run_started, &update);
+    if (bson_iter_init(&iter, &update))
+        while (bson_iter_next(&iter))
+            tf_array_append_value(&pipeline, &n, bson_iter_value(&iter));
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("batchSize", BCON_INT32(INT32_MAX));
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
+        tf_op_aggregate(&op, tf_store_backup_name(store, lineage->run).text, &pipeline, opts);
+    const bson_t *doc = NULL;
+    int got;
+    tf_docs_clear(out);
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
+        tf_docs_add(out, doc);
+    if (got < 0)
+        return false;
+    return out->count == before->count || incomplete(lineage, err);
+}
+
+static bool predict_down(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
+{
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
+    tf_docs_append_ids(before, &ids);
+    tf_docs original = {0}, predicted = {0};
+    bool ok = tf_snapshot_read_ids(store, NULL, lineage->target->run, &ids, &original, err) &&
+              (original.count == before->count || incomplete(lineage->target, err)) &&
+              tf_lineage_predict(store, lineage->target, &original, &predicted, err);
+    tf_docs_clear(out);
+    for (size_t i = 0; ok && i < before->count; i++) {
+        if (tf_docs_same(before, i, &predicted, i)) {
+            bson_t doc = tf_docs_at(&original, i);
+            tf_docs_add(out, &doc);
+            continue;
+        }
+        bson_t now = tf_docs_at(before, i), was = tf_docs_at(&original, i), should = tf_docs_at(&predicted, i);
+        _cleanup_bson_ bson_t merged = BSON_INITIALIZER;
+        tf_restoration_merge(lineage->repair, &now, &was, &should, &merged);
+        tf_docs_add(out, &merged);
+    }
+    tf_docs_done(&original);
+    tf_docs_done(&predicted);
+    return ok;
+}
+
+bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
+{
+    if (before->count == 0) {
+        tf_docs_clear(out);
+        return true;
+    }
+    return lineage->down ? predict_down(store, lineage, before, out, err)
+                         : predict_up(store, lineage, before, out, err);
+}

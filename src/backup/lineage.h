@@ -1,0 +1,32 @@
+/*
+ * A run and what it takes back, and what that takes back: down to the `up` it all began with. Knows the prediction of any
+ * of them: for an `up` the stored pipeline, evaluated by the server on the backup; for a `down` what it gave back.
+ */
+#ifndef TF_BACKUP_LINEAGE_H
+#define TF_BACKUP_LINEAGE_H
+
+#include "base/docs.h"
+#include "store/run.h"
+
+#include <tokenfix/repair.h>
+
+typedef struct tf_lineage {
+    char run[TF_RUN_ID_SIZE];
+    bool down;
+    bool fields_policy;
+    int64_t run_started; /* what $$RUN_STARTED means */
+    tf_repair *repair;
+    struct tf_lineage *target; /* of a down */
+} tf_lineage;
+
+/* Reads the run's stored repair and its targets'. NULL on failure (DAMAGED when one is gone). */
+tf_lineage *tf_lineage_load(const tf_store *store, const tf_run *run, tf_error *err);
+void tf_lineage_free(tf_lineage *lineage);
+void tf_lineage_freep(tf_lineage **lineage);
+
+/* The predictions of the run's backup documents `before` (as read in the order of _id), in the same order. DAMAGED when
+ * the backup no longer has one of them. */
+bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out,
+                        tf_error *err);
+
+#endif

@@ -1,0 +1,109 @@
+#include "base/docs.h"
+
+#include <string.h>
+
+enum { KEEP = 4 << 20 };
+
+void tf_docs_clear(tf_docs *docs)
+{
+    docs->count = docs->length = 0;
+    if (docs->capacity > KEEP) {
+        free(docs->data);
+        docs->data = NULL;
+        docs->capacity = 0;
+    }
+}
+
+void tf_docs_done(tf_docs *docs)
+{
+    free(docs->data);
+    free(docs->offsets);
+    *docs = (tf_docs){0};
+}
+
+void tf_docs_add(tf_docs *docs, const bson_t *doc)
+{
+    size_t need = docs->length + doc->len;
+    if (need > docs->capacity) {
+        size_t capacity = docs->capacity + docs->capacity / 2;
+        docs->capacity = capacity < need ? need : capacity;
+        docs->data = realloc(docs->data, docs->capacity);
+    }
+    if (docs->count == docs->offsets_capacity) {
+        docs->offsets_capacity = docs->offsets_capacity ? docs->offsets_capacity * 2 : 256;
+        docs->offsets = realloc(docs->offsets, docs->offsets_capacity * sizeof *docs->offsets);
+    }
+    memcpy(docs->data + docs->length, bson_get_data(doc), doc->len);
+    docs->offsets[docs->count++] = docs->length;
+    docs->length = need;
+}
+
+const uint8_t *tf_docs_bytes(const tf_docs *docs, size_t i, uint32_t *length)
+{
+    size_t end = i + 1 < docs->count ? docs->offsets[i + 1] : docs->length;
+    *length = (uint32_t)(end - docs->offsets[i]);
+    return docs->data + docs->offsets[i];
+}
+
+bson_t tf_docs_at(const tf_docs *docs, size_t i)
+{
+    bson_t view;
+    uint32_t length;
+    const uint8_t *data = tf_docs_bytes(docs, i, &length);
+    bson_init_static(&view, data, length);
+    return view;
+}
+
+bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j)
+{
+    uint32_t n, m;
+    const uint8_t *x = tf_docs_bytes(a, i, &n), *y = tf_docs_bytes(b, j, &m);
+    return n == m && memcmp(x, y, n) == 0;
+}
+
+bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uint32_t *length)
+{
+    bson_iter_t iter, next;
+    if (!bson_iter_init_find(&iter, doc, "_id"))
+        return false;
+    *type = bson_iter_type(&iter);
+    const uint8_t *base = bson_get_data(doc);
+    uint32_t begin = bson_iter_offset(&iter) + 1 + 4; /* type byte, "_id" and its NUL */
+    next = iter;
+    uint32_t end = bson_iter_next(&next) ? bson_iter_offset(&next) : doc->len - 1;
+    *data = base + begin;
+    *length = end - begin;
+    return true;
+}
+
+static bool same_id(const bson_t *a, const bson_t *b)
+{
+    bson_type_t t, u;
+    const uint8_t *x, *y;
+    uint32_t n, m;
+    return tf_id_bytes(a, &t, &x, &n) && tf_id_bytes(b, &u, &y, &m) && t == u && n == m && memcmp(x, y, n) == 0;
+}
+
+long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint)
+{
+    for (size_t k = 0; k < docs->count; k++) {
+        size_t i = (hint + k) % docs->count;
+        bson_t candidate = tf_docs_at(docs, i);
+        if (same_id(&candidate, doc))
+            return (long)i;
+    }
+    return -1;
+}
+
+void tf_docs_append_ids(const tf_docs *docs, bson_t *out)
+{
+    char buffer[16];
+    const char *key;
+    for (size_t i = 0; i < docs->count; i++) {
+        bson_t doc = tf_docs_at(docs, i);
+        bson_iter_t iter;
+        size_t length = bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof buffer);
+        if (bson_iter_init_find(&iter, &doc, "_id"))
+            bson_append_iter(out, key, (int)length, &iter);
+    }
+}

@@ -1,0 +1,40 @@
+/*
+ * A list of BSON documents in one buffer that is reused from batch to batch: bounded memory, one copy per document.
+ */
+#ifndef TF_BASE_DOCS_H
+#define TF_BASE_DOCS_H
+
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct tf_docs {
+    uint8_t *data;
+    size_t length, capacity;
+    size_t *offsets;
+    size_t count, offsets_capacity;
+} tf_docs;
+
+void tf_docs_clear(tf_docs *docs); /* keeps the buffer, unless it grew beyond what a usual batch needs */
+void tf_docs_done(tf_docs *docs);
+
+/* Appends a copy. */
+void tf_docs_add(tf_docs *docs, const bson_t *doc);
+
+/* A view of the i-th; valid until the list changes. */
+bson_t tf_docs_at(const tf_docs *docs, size_t i);
+const uint8_t *tf_docs_bytes(const tf_docs *docs, size_t i, uint32_t *length);
+
+/* Whether two documents are the same bytes. */
+bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j);
+
+/* The index of the document with the same _id (type and bytes) as `doc`, searched from `hint` on, around; -1: none. */
+long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint);
+
+/* Appends every _id to the empty array `out`. */
+void tf_docs_append_ids(const tf_docs *docs, bson_t *out);
+
+/* The _id's element: type byte and value bytes. False when the document has none. */
+bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uint32_t *length);
+
+#endif
