@@ -62,7 +62,8 @@ enum {
     TF_LABEL_TRANSIENT_TXN = 1,  /* TransientTransactionError */
     TF_LABEL_UNKNOWN_COMMIT = 2, /* UnknownTransactionCommitResult */
     TF_LABEL_NETWORK = 4,        /* the connection was lost or no server could be selected */
-    TF_LABEL_RETRYABLE = 8       /* RetryableWriteError */
+    TF_LABEL_RETRYABLE = 8,      /* RetryableWriteError */
+    TF_LABEL_SELECTION = 16      /* no server could be selected: nothing was sent */
 };
 
 /* Fills *err and returns false, so that `return tf_error_set(...)` reads well. An error already there is kept: a lower

@@ -5,7 +5,7 @@
 #include <tokenfix/cleanup.h>
 
 typedef struct row {
-    uint8_t *key; /* owner document, then the status as a document {s: …} */
+    uint8_t *key; /* the owner's document, then {f: status before, t: status after} */
     uint32_t owner_length, key_length;
     int64_t n, amount;
 } row;
@@ -16,7 +16,7 @@ struct tf_tally {
     size_t count, capacity;
     uint32_t *slots; /* open addressing: index + 1 */
     size_t slots_count;
-    bson_t owner, status; /* scratch */
+    bson_t owner, owner_after, move; /* scratch */
     int64_t amount, odd;
 };
 
@@ -27,7 +27,8 @@ tf_tally *tf_tally_new(const tf_repair *repair)
     tally->slots_count = 256;
     tally->slots = calloc(tally->slots_count, sizeof *tally->slots);
     bson_init(&tally->owner);
-    bson_init(&tally->status);
+    bson_init(&tally->owner_after);
+    bson_init(&tally->move);
     return tally;
 }
 
@@ -46,7 +47,8 @@ void tf_tally_free(tf_tally *tally)
         return;
     tf_tally_clear(tally);
     bson_destroy(&tally->owner);
-    bson_destroy(&tally->status);
+    bson_destroy(&tally->owner_after);
+    bson_destroy(&tally->move);
     free(tally->rows);
     free(tally->slots);
     free(tally);
@@ -106,44 +108,65 @@ static void grow(tf_tally *tally)
 
 static row *row_of_scratch(tf_tally *tally)
 {
-    const uint8_t *owner = bson_get_data(&tally->owner), *status = bson_get_data(&tally->status);
+    const uint8_t *owner = bson_get_data(&tally->owner), *move = bson_get_data(&tally->move);
     uint64_t hash = hash_bytes(owner, tally->owner.len, 14695981039346656037ULL);
-    hash = hash_bytes(status, tally->status.len, hash);
-    uint32_t length = tally->owner.len + tally->status.len;
+    hash = hash_bytes(move, tally->move.len, hash);
+    uint32_t length = tally->owner.len + tally->move.len;
     for (size_t at = hash & (tally->slots_count - 1); tally->slots[at]; at = (at + 1) & (tally->slots_count - 1)) {
         row *r = &tally->rows[tally->slots[at] - 1];
         if (r->owner_length == tally->owner.len && r->key_length == length &&
             memcmp(r->key, owner, tally->owner.len) == 0 &&
-            memcmp(r->key + tally->owner.len, status, tally->status.len) == 0)
+            memcmp(r->key + tally->owner.len, move, tally->move.len) == 0)
             return r;
     }
     grow(tally);
     row *r = &tally->rows[tally->count];
     *r = (row){.key = malloc(length), .owner_length = tally->owner.len, .key_length = length};
     memcpy(r->key, owner, tally->owner.len);
-    memcpy(r->key + tally->owner.len, status, tally->status.len);
+    memcpy(r->key + tally->owner.len, move, tally->move.len);
     place(tally, tally->count++);
     return r;
 }
 
-bool tf_tally_add(tf_tally *tally, const bson_t *doc, tf_error *err)
+static void read_owner(const tf_repair *repair, const bson_t *doc, bson_t *owner)
 {
-    const tf_repair *repair = tally->repair;
     bson_iter_t at;
-    int64_t amount = 0;
-    if (!repair->ledger.present)
-        return true;
-    bson_reinit(&tally->owner);
-    bson_reinit(&tally->status);
+    bson_reinit(owner);
     for (size_t i = 0; i < repair->ledger.owners; i++) {
         char name[256];
         flat_name(repair->ledger.owner[i], name, sizeof name);
         if (find_path(doc, repair->ledger.owner[i], &at))
-            bson_append_iter(&tally->owner, name, -1, &at);
+            bson_append_iter(owner, name, -1, &at);
     }
-    if (find_path(doc, repair->ledger.status, &at))
-        bson_append_iter(&tally->status, "s", 1, &at);
-    if (!find_path(doc, repair->ledger.amount, &at) || !tf_amount_read(&at, repair->ledger.scale, &amount))
+}
+
+static bool read_amount(const tf_repair *repair, const bson_t *doc, int64_t *amount)
+{
+    bson_iter_t at;
+    *amount = 0;
+    return find_path(doc, repair->ledger.amount, &at) && tf_amount_read(&at, repair->ledger.scale, amount);
+}
+
+bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf_error *err)
+{
+    const tf_repair *repair = tally->repair;
+    bson_iter_t at;
+    int64_t amount, amount_after;
+    if (!repair->ledger.present)
+        return true;
+    read_owner(repair, before, &tally->owner);
+    read_owner(repair, after, &tally->owner_after);
+    if (!bson_equal(&tally->owner, &tally->owner_after))
+        return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: the repair would change who owns a %s", repair->noun);
+    bool counts = read_amount(repair, before, &amount), counts_after = read_amount(repair, after, &amount_after);
+    if (counts != counts_after || amount != amount_after)
+        return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: the repair would change the amount of a %s", repair->noun);
+    bson_reinit(&tally->move);
+    if (find_path(before, repair->ledger.status, &at))
+        bson_append_iter(&tally->move, "f", 1, &at);
+    if (find_path(after, repair->ledger.status, &at))
+        bson_append_iter(&tally->move, "t", 1, &at);
+    if (!counts)
         tally->odd++;
     row *r = row_of_scratch(tally);
     r->n++;
@@ -186,9 +209,12 @@ void tf_tally_append(tf_tally *tally, bson_t *out, const char *key)
         bson_append_document_begin(&array, index, (int)length, &item);
         if (bson_init_static(&view, r->key, r->owner_length))
             bson_append_document(&item, "owner", 5, &view);
-        if (bson_init_static(&view, r->key + r->owner_length, r->key_length - r->owner_length) &&
-            bson_iter_init_find(&at, &view, "s"))
-            bson_append_iter(&item, "status", 6, &at);
+        if (bson_init_static(&view, r->key + r->owner_length, r->key_length - r->owner_length)) {
+            if (bson_iter_init_find(&at, &view, "f"))
+                bson_append_iter(&item, "from", 4, &at);
+            if (bson_iter_init_find(&at, &view, "t"))
+                bson_append_iter(&item, "to", 2, &at);
+        }
         bson_append_int64(&item, "n", 1, r->n);
         bson_append_int64(&item, "amount", 6, r->amount);
         bson_append_document_end(&array, &item);
@@ -206,42 +232,6 @@ int64_t tf_tally_odd(const tf_tally *tally)
     return tally->odd;
 }
 
-static bool same_owner(const row *a, const row *b)
-{
-    return a->owner_length == b->owner_length && memcmp(a->key, b->key, a->owner_length) == 0;
-}
-
-/* The rows of one account, from *at on, folded into n and amount. */
-static const row *next_account(const tf_tally *tally, size_t *at, int64_t *n, __int128 *amount)
-{
-    if (*at == tally->count)
-        return NULL;
-    const row *first = &tally->rows[*at];
-    *n = 0;
-    *amount = 0;
-    for (; *at < tally->count && same_owner(first, &tally->rows[*at]); ++*at) {
-        *n += tally->rows[*at].n;
-        *amount += tally->rows[*at].amount;
-    }
-    return first;
-}
-
-bool tf_tally_same_accounts(tf_tally *a, tf_tally *b)
-{
-    size_t i = 0, j = 0;
-    int64_t n, m;
-    __int128 x, y;
-    sort(a);
-    sort(b);
-    for (;;) {
-        const row *p = next_account(a, &i, &n, &x), *q = next_account(b, &j, &m, &y);
-        if (!p || !q)
-            return !p && !q;
-        if (!same_owner(p, q) || n != m || x != y)
-            return false;
-    }
-}
-
 void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key)
 {
     bson_t owner;
@@ -253,4 +243,33 @@ void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char 
         BSON_APPEND_UTF8(&owner, name, field);
     }
     bson_append_document_end(out, &owner);
+}
+
+/* Inclusion of a path and of one below it collide on the server: the shorter one covers both. */
+static bool covered(const bson_t *projection, const char *path)
+{
+    bson_iter_t iter;
+    if (bson_iter_init(&iter, projection))
+        while (bson_iter_next(&iter)) {
+            size_t n = strlen(bson_iter_key(&iter));
+            if (strncmp(path, bson_iter_key(&iter), n) == 0 && (path[n] == '\0' || path[n] == '.'))
+                return true;
+        }
+    return false;
+}
+
+void tf_tally_project(const tf_repair *repair, bson_t *projection)
+{
+    const char *paths[TF_LEDGER_OWNERS_MAX + 2];
+    size_t count = 0;
+    if (!repair->ledger.present)
+        return;
+    for (size_t i = 0; i < repair->ledger.owners; i++)
+        paths[count++] = repair->ledger.owner[i];
+    paths[count++] = repair->ledger.amount;
+    paths[count++] = repair->ledger.status;
+    for (size_t length = 1; length < 256; length++) /* shorter paths first */
+        for (size_t i = 0; i < count; i++)
+            if (strlen(paths[i]) == length && !covered(projection, paths[i]))
+                BSON_APPEND_INT32(projection, paths[i], 1);
 }

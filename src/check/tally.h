@@ -1,6 +1,6 @@
 /*
- * A tally: exact sums of amounts per account (the ledger's owner) and status, over the documents it is given. Small: it
- * holds the accounts of one batch.
+ * A tally: what moved, as an accountant would enter it. For every document an amount leaves one status of an account (the
+ * ledger's owner) and enters another; equal moves are added up. Small: it holds one batch.
  */
 #ifndef TF_CHECK_TALLY_H
 #define TF_CHECK_TALLY_H
@@ -14,10 +14,11 @@ void tf_tally_free(tf_tally *tally);
 void tf_tally_freep(tf_tally **tally);
 void tf_tally_clear(tf_tally *tally);
 
-/* Adds a document of the repaired collection. OVERFLOW when a sum leaves 64 bits. */
-bool tf_tally_add(tf_tally *tally, const bson_t *doc, tf_error *err);
+/* Adds the move of one document. `after` needs the ledger's fields only. INVARIANT when account or amount are not the
+ * same in both, OVERFLOW when a sum leaves 64 bits. Without a ledger nothing is added. */
+bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf_error *err);
 
-/* Appends an array of {owner: {…}, status, n, amount} under `key`, ordered by owner and status; the same content gives the
+/* Appends an array of {owner: {…}, from, to, n, amount} under `key`, in the order of their bytes: the same moves give the
  * same bytes. */
 void tf_tally_append(tf_tally *tally, bson_t *out, const char *key);
 
@@ -25,11 +26,10 @@ void tf_tally_append(tf_tally *tally, bson_t *out, const char *key);
 int64_t tf_tally_amount(const tf_tally *tally);
 int64_t tf_tally_odd(const tf_tally *tally);
 
-/* Whether both hold, account by account, the same number of documents and the same amount, whatever their status: what a
- * repair must keep. */
-bool tf_tally_same_accounts(tf_tally *a, tf_tally *b);
-
-/* The key of an account on the server: appends {npub: "$npub", …} (dots of a path become '_') under `key`. */
+/* The key of an account on the server: appends {owner field: "$path", …} under `key`; dots of a path become '_'. */
 void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key);
+
+/* Appends to a projection what tf_tally_add reads of `after`. */
+void tf_tally_project(const tf_repair *repair, bson_t *projection);
 
 #endif

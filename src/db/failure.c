@@ -29,6 +29,8 @@ static uint32_t read_labels(const bson_error_t *error, const bson_t *reply)
     }
     if (error->domain == MONGOC_ERROR_STREAM || error->domain == MONGOC_ERROR_SERVER_SELECTION)
         labels |= TF_LABEL_NETWORK;
+    if (error->domain == MONGOC_ERROR_SERVER_SELECTION)
+        labels |= TF_LABEL_SELECTION;
     return labels;
 }
 
@@ -68,6 +70,7 @@ static tf_error_code code_of(const bson_error_t *error)
     case 13436:
         return TF_ERR_NOT_WRITABLE;
     case TF_CODE_TRANSACTION_TOO_LARGE_FOR_CACHE:
+    case TF_CODE_OBJECT_TOO_LARGE:
         return TF_ERR_TOO_LARGE;
     default:
         return TF_ERR_SERVER;

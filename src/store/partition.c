@@ -57,14 +57,6 @@ static void parse(const bson_t *doc, tf_partition *out)
     out->finished = number(doc, "finished") != 0;
     out->target_seq = number(doc, "target_seq");
     out->target_done = number(doc, "target_done");
-    if (bson_iter_init_find(&iter, doc, "chain") && BSON_ITER_HOLDS_BINARY(&iter)) {
-        uint32_t length;
-        const uint8_t *data;
-        bson_iter_binary(&iter, NULL, &length, &data);
-        out->chained = length == sizeof out->chain;
-        if (out->chained)
-            memcpy(out->chain, data, length);
-    }
     out->intent = embedded(doc, "intent");
     out->lsid = embedded(doc, "lsid");
 }
@@ -220,7 +212,6 @@ bool tf_partition_advance(const tf_store *store, const tf_partition *partition, 
     BSON_APPEND_DOCUMENT_BEGIN(&update, "$set", &set);
     BSON_APPEND_INT64(&set, "seq", partition->seq + 1);
     tf_id_append(&set, "cursor", &next->cursor);
-    BSON_APPEND_BINARY(&set, "chain", BSON_SUBTYPE_BINARY, next->chain, sizeof next->chain);
     BSON_APPEND_INT64(&set, "target_seq", next->target_seq);
     BSON_APPEND_INT64(&set, "target_done", next->target_done);
     bson_append_document_end(&update, &set);

@@ -20,8 +20,6 @@ typedef struct tf_partition {
     int64_t seq;         /* batches committed */
     int64_t fence;
     bool finished;
-    bool chained;        /* there is a batch before */
-    uint8_t chain[32];   /* hash of the partition's newest batch record */
     int64_t target_seq, target_done;
     bson_t *intent;      /* the journal's: what is being written right now; NULL: nothing; owned */
     bson_t *lsid;        /* {id: UUID} of the session that worked on it last; NULL: none; owned */
@@ -48,7 +46,7 @@ bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, t
 bool tf_partition_register(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session,
                            const char *owner_id, tf_error *err);
 
-/* The compare-and-set of a batch: seq + 1, the new cursor, chain and target_*, no intent. LEASE_LOST unless exactly one
+/* The compare-and-set of a batch: seq + 1, the new cursor and target_*, no intent. LEASE_LOST unless exactly one
  * matched. *partition is not changed. */
 bool tf_partition_advance(const tf_store *store, const tf_partition *partition, const tf_partition *next,
                           mongoc_client_session_t *session, tf_error *err);

@@ -1,0 +1,178 @@
+#include "engine/batch.h"
+
+#include "backup/snapshot.h"
+#include "base/hash.h"
+#include "db/failure.h"
+#include "store/batch.h"
+
+#include <inttypes.h>
+#include <tokenfix/cleanup.h>
+
+void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, tf_partition *partition, size_t *limit)
+{
+    *b = (tf_batch){.context = context, .kind = kind, .partition = partition, .limit = limit};
+    bson_init(&b->ids);
+    bson_init(&b->refused.items);
+    bson_init(&b->overtaken.items);
+    bson_init(&b->conflicts.items);
+    b->moves = tf_tally_new(context->lineage->repair);
+}
+
+void tf_batch_done(tf_batch *b)
+{
+    bson_destroy(&b->ids);
+    bson_destroy(&b->refused.items);
+    bson_destroy(&b->overtaken.items);
+    bson_destroy(&b->conflicts.items);
+    tf_docs_done(&b->before);
+    tf_docs_done(&b->wanted);
+    tf_docs_done(&b->scratch);
+    tf_tally_free(b->moves);
+    tf_range_done(&b->range);
+    tf_id_set(&b->next.cursor, &(bson_value_t){0});
+    *b = (tf_batch){0};
+}
+
+static void left_clear(tf_left *left)
+{
+    bson_reinit(&left->items);
+    left->count = 0;
+}
+
+void tf_batch_reset(tf_batch *b)
+{
+    tf_docs_clear(&b->before);
+    tf_docs_clear(&b->wanted);
+    tf_docs_clear(&b->scratch);
+    b->matched = b->applied = b->gone = b->already = b->deleted = b->recreated = 0;
+    left_clear(&b->refused);
+    left_clear(&b->overtaken);
+    left_clear(&b->conflicts);
+    tf_tally_clear(b->moves);
+}
+
+void tf_left_add(tf_left *left, const bson_t *doc, const char *reason)
+{
+    bson_t item = BSON_INITIALIZER;
+    bson_iter_t iter;
+    if (bson_iter_init_find(&iter, doc, "_id"))
+        bson_append_iter(&item, "_id", 3, &iter);
+    BSON_APPEND_UTF8(&item, "reason", reason);
+    tf_array_append_document(&left->items, &left->count, &item);
+    bson_destroy(&item);
+}
+
+tf_op tf_batch_op(const tf_batch *b, mongoc_client_session_t *session, const char *what)
+{
+    return (tf_op){.client = b->context->store.client,
+                   .session = session,
+                   .db = b->context->store.repaired,
+                   .comment = b->comment,
+                   .what = what};
+}
+
+bool tf_batch_link(tf_batch *b, tf_error *err)
+{
+    b->has_previous = b->partition->seq > 0;
+    if (!b->has_previous)
+        return true;
+    tf_batch_record last = {0};
+    int got = tf_batch_record_read(&b->context->store, b->context->run.id, b->partition->n, b->partition->seq, &last, err);
+    if (got == 1)
+        memcpy(b->previous, last.own, sizeof b->previous);
+    tf_batch_record_done(&last);
+    if (got == 0) {
+        tf_error_set(err, TF_ERR_DAMAGED, "the record of batch %" PRId64 " of partition %d of run %s is missing",
+                     b->partition->seq, b->partition->n, b->context->run.id);
+        tf_error_hint(err, "docs/runbook.md, 'A damaged state database'.");
+    }
+    return got == 1;
+}
+
+static void append_counts(const tf_batch *b, bson_t *record)
+{
+    bson_t counts;
+    BSON_APPEND_DOCUMENT_BEGIN(record, "counts", &counts);
+    BSON_APPEND_INT64(&counts, "candidates", b->candidates);
+    BSON_APPEND_INT64(&counts, "backed_up", (int64_t)b->before.count);
+    BSON_APPEND_INT64(&counts, "applied", b->applied);
+    BSON_APPEND_INT64(&counts, "gone", b->gone);
+    BSON_APPEND_INT64(&counts, "overtaken", b->overtaken.count);
+    BSON_APPEND_INT64(&counts, "refused", b->refused.count);
+    if (b->context->run.down) {
+        BSON_APPEND_INT64(&counts, "already", b->already);
+        BSON_APPEND_INT64(&counts, "conflicts", b->conflicts.count);
+        BSON_APPEND_INT64(&counts, "deleted", b->deleted);
+        BSON_APPEND_INT64(&counts, "recreated", b->recreated);
+    }
+    bson_append_document_end(record, &counts);
+}
+
+bool tf_batch_write_record(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    _cleanup_bson_ bson_t record = BSON_INITIALIZER;
+    uint8_t hash[32];
+    tf_batch_record_begin(&record, b->context->run.id, b->partition->n, b->partition->seq + 1);
+    tf_id_append(&record, "from", &b->range.after);
+    tf_id_append(&record, "upto", &b->range.upto);
+    append_counts(b, &record);
+    BSON_APPEND_INT64(&record, "amount", tf_tally_amount(b->moves));
+    BSON_APPEND_INT64(&record, "odd", tf_tally_odd(b->moves));
+    tf_tally_append(b->moves, &record, "moves");
+    if (b->refused.count)
+        BSON_APPEND_ARRAY(&record, "refused", &b->refused.items);
+    if (b->overtaken.count)
+        BSON_APPEND_ARRAY(&record, "overtaken", &b->overtaken.items);
+    if (b->conflicts.count)
+        BSON_APPEND_ARRAY(&record, "conflicts", &b->conflicts.items);
+    if (b->kind->describe)
+        b->kind->describe(b, &record);
+    tf_snapshot_hash(&b->before, hash);
+    BSON_APPEND_BINARY(&record, "hash", BSON_SUBTYPE_BINARY, hash, sizeof hash);
+    if (b->has_previous)
+        BSON_APPEND_BINARY(&record, "previous", BSON_SUBTYPE_BINARY, b->previous, sizeof b->previous);
+    tf_sha256_of(bson_get_data(&record), record.len, b->own);
+    if (record.len > (16u << 20) - 1024) /* ids as large as documents: fewer of them */
+        return tf_error_set(err, TF_ERR_TOO_LARGE, "the record of the batch would exceed 16 MB");
+    return tf_batch_record_insert(&b->context->store, session, &record, err);
+}
+
+static void count_in(tf_batch *b)
+{
+    tf_context *context = b->context;
+    context->totals.applied += b->applied;
+    context->totals.amount += tf_tally_amount(b->moves);
+    context->totals.batches++;
+    context->totals.refused += b->refused.count;
+    context->totals.gone += b->gone;
+    context->totals.overtaken += b->overtaken.count;
+    context->totals.already += b->already;
+    context->totals.conflicts += b->conflicts.count;
+    context->totals.deleted += b->deleted;
+    context->totals.recreated += b->recreated;
+    if (context->canary_left > 0)
+        context->canary_left -= b->candidates < context->canary_left ? b->candidates : context->canary_left;
+}
+
+bool tf_batch_commit(tf_batch *b)
+{
+    if (!b->recorded)
+        count_in(b);
+    b->recorded = false;
+    b->partition->seq++;
+    tf_id_set(&b->partition->cursor, &b->next.cursor);
+    b->partition->target_seq = b->next.target_seq;
+    b->partition->target_done = b->next.target_done;
+    b->has_previous = true;
+    memcpy(b->previous, b->own, sizeof b->previous);
+    b->vanished = b->conflicts_in_row = 0;
+    return true;
+}
+
+bool tf_batch_run(tf_batch *b, tf_error *err)
+{
+    snprintf(b->comment, sizeof b->comment, "tokenfix/%s/p%03d-%" PRId64, b->context->run.id, b->partition->n,
+             b->partition->seq + 1);
+    bool ok = b->context->journal ? tf_journal_run(b, err) : tf_transaction_run(b, err);
+    return ok && tf_batch_commit(b);
+}

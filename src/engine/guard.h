@@ -1,0 +1,29 @@
+/*
+ * The journal's guarded writes: outside transactions each document is changed only while it still is what was backed up.
+ */
+#ifndef TF_ENGINE_GUARD_H
+#define TF_ENGINE_GUARD_H
+
+#include "engine/batch.h"
+
+/* `up`: the pipeline, guarded by the pre-image of every touched field (value, type and presence). */
+bool tf_guard_apply(tf_batch *b, tf_error *err);
+
+/* `up`: which of `before` are as predicted now (applied), which are something else (overtaken). A document that is as
+ * predicted but breaks an invariant is INVARIANT. */
+bool tf_guard_check_applied(tf_batch *b, tf_error *err);
+
+/* `down`: replaces each of `before` by its image in `wanted`, guarded by the whole document (beyond 4 MB by its touched
+ * fields and size). */
+bool tf_guard_replace(tf_batch *b, tf_error *err);
+bool tf_guard_check_replaced(tf_batch *b, tf_error *err);
+
+/* Sends update statements in commands of at most 8 MB. */
+typedef struct tf_statements {
+    bson_t array;
+    uint32_t count;
+} tf_statements;
+bool tf_statements_add(tf_statements *statements, tf_batch *b, const tf_op *op, const bson_t *statement, tf_error *err);
+bool tf_statements_flush(tf_statements *statements, tf_batch *b, const tf_op *op, tf_error *err);
+
+#endif

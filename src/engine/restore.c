@@ -1,0 +1,300 @@
+/* The common `down`: gives back what a run had changed, newest batch first, conflicts left alone. */
+#include "backup/restoration.h"
+#include "backup/snapshot.h"
+#include "base/clock.h"
+#include "engine/batch.h"
+#include "engine/guard.h"
+#include "store/batch.h"
+
+#include <inttypes.h>
+#include <tokenfix/cleanup.h>
+
+/* One batch of the run that is taken back: its documents as they were, and as that run left them. */
+typedef struct unit {
+    int64_t seq; /* of the target's batch; 0: none loaded */
+    tf_batch_record record;
+    tf_docs original, predicted;
+    size_t from, to; /* the part that the current batch gives back */
+} unit;
+
+static void unit_done(unit *u)
+{
+    tf_batch_record_done(&u->record);
+    tf_docs_done(&u->original);
+    tf_docs_done(&u->predicted);
+}
+
+static bool damaged(const tf_batch *b, int64_t seq, const char *what, tf_error *err)
+{
+    tf_error_set(err, TF_ERR_DAMAGED, "batch %" PRId64 " of partition %d of run %s cannot be given back: %s", seq,
+                 b->partition->n, b->context->run.restores, what);
+    return tf_error_hint(err, "Batches newer than this one are given back already. See docs/runbook.md, 'A lost backup'.");
+}
+
+/* Reads and proves the batch: what is given back must be what was taken. */
+static bool unit_load(tf_batch *b, unit *u, int64_t seq, tf_error *err)
+{
+    const tf_context *context = b->context;
+    const tf_lineage *target = context->lineage->target;
+    uint8_t hash[32];
+    if (u->seq == seq)
+        return true;
+    u->seq = 0;
+    tf_batch_record_done(&u->record);
+    int got = tf_batch_record_read(&context->store, target->run, b->partition->n, seq, &u->record, err);
+    if (got < 0)
+        return false;
+    if (got == 0)
+        return damaged(b, seq, "its record is missing", err);
+    if (!tf_snapshot_read_range(&context->store, target->run, &u->record.range, &u->original, err))
+        return false;
+    if ((int64_t)u->original.count != u->record.backed_up) {
+        char what[160];
+        snprintf(what, sizeof what, "its backup holds %zu documents instead of %" PRId64, u->original.count, u->record.backed_up);
+        return damaged(b, seq, what, err);
+    }
+    tf_snapshot_hash(&u->original, hash);
+    if (memcmp(hash, u->record.hash, sizeof hash) != 0)
+        return damaged(b, seq, "its backup was altered, the hash differs", err);
+    if (!tf_lineage_predict(&context->store, target, &u->original, &u->predicted, err))
+        return false;
+    u->seq = seq;
+    return true;
+}
+
+/* ---- gather ---- */
+
+static void decide(tf_batch *b, const bson_t *now, const bson_t *original, const bson_t *predicted)
+{
+    const tf_repair *repair = b->context->lineage->repair;
+    char reason[200];
+    switch (tf_restoration_decide(repair, now, original, predicted, b->context->lineage->fields_policy, reason, sizeof reason)) {
+    case TF_RESTORE_EXACT:
+        tf_docs_add(&b->before, now);
+        tf_docs_add(&b->wanted, original);
+        break;
+    case TF_RESTORE_FIELDS: {
+        _cleanup_bson_ bson_t merged = BSON_INITIALIZER;
+        tf_restoration_merge(repair, now, original, predicted, &merged);
+        tf_docs_add(&b->before, now);
+        tf_docs_add(&b->wanted, &merged);
+        break;
+    }
+    case TF_RESTORE_ALREADY:
+        b->already++;
+        break;
+    case TF_RESTORE_CONFLICT:
+        tf_left_add(&b->conflicts, now, reason);
+        break;
+    }
+}
+
+/* A document that is no longer there. */
+static bool missing(tf_batch *b, mongoc_client_session_t *session, const bson_t *original, tf_error *err)
+{
+    if (!b->context->run.recreate_deleted) {
+        b->deleted++;
+        tf_left_add(&b->conflicts, original, "deleted since");
+        return true;
+    }
+    tf_op op = tf_batch_op(b, session, "create a deleted document again");
+    const bson_t *docs[] = {original};
+    if (!tf_gate_insert(&b->context->gate, &op, b->context->lineage->repair->collection, docs, 1, err))
+        return false;
+    b->recreated++;
+    return true;
+}
+
+static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    const tf_context *context = b->context;
+    unit *u = b->arg;
+    tf_docs saved = {0};
+    size_t at = 0;
+    bool ok = tf_snapshot_read_current(&context->store, session, context->lineage->repair->collection, &b->ids, NULL, &b->scratch,
+                                       err);
+    if (ok && b->recovering)
+        ok = tf_snapshot_read_ids(&context->store, NULL, context->run.id, &b->ids, &saved, err);
+    for (size_t i = u->from; ok && i < u->to; i++) {
+        bson_t original = tf_docs_at(&u->original, i), predicted = tf_docs_at(&u->predicted, i);
+        long s = b->recovering ? tf_docs_find_id(&saved, &original, i - u->from) : -1;
+        long k = tf_docs_find_id(&b->scratch, &original, at);
+        if (s >= 0) { /* backed up before we died: what stood there then decides */
+            bson_t then = tf_docs_at(&saved, (size_t)s);
+            decide(b, &then, &original, &predicted);
+        } else if (k >= 0) {
+            bson_t now = tf_docs_at(&b->scratch, (size_t)k);
+            at = (size_t)k + 1;
+            decide(b, &now, &original, &predicted);
+        } else
+            ok = missing(b, session, &original, err);
+    }
+    if (ok && b->recovering) { /* only what is not saved yet goes into the backup */
+        tf_docs fresh = {0};
+        for (size_t i = 0; i < b->before.count; i++) {
+            bson_t doc = tf_docs_at(&b->before, i);
+            if (tf_docs_find_id(&saved, &doc, i) < 0)
+                tf_docs_add(&fresh, &doc);
+        }
+        ok = tf_snapshot_insert(&context->store, NULL, context->run.id, &fresh, err);
+        tf_docs_done(&fresh);
+    }
+    tf_docs_done(&saved);
+    return ok;
+}
+
+/* ---- write, check ---- */
+
+static bool replace_all(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    tf_op op = tf_batch_op(b, session, "give the documents back");
+    tf_statements statements = {.array = BSON_INITIALIZER};
+    bool ok = true;
+    for (size_t i = 0; ok && i < b->before.count; i++) {
+        bson_t wanted = tf_docs_at(&b->wanted, i);
+        _cleanup_bson_ bson_t query = BSON_INITIALIZER;
+        bson_iter_t iter;
+        if (bson_iter_init_find(&iter, &wanted, "_id"))
+            bson_append_iter(&query, "_id", 3, &iter);
+        _cleanup_(bson_destroyp) bson_t *statement =
+            BCON_NEW("q", BCON_DOCUMENT(&query), "u", "[", "{", "$replaceWith", "{", "$literal", BCON_DOCUMENT(&wanted), "}", "}", "]");
+        ok = tf_statements_add(&statements, b, &op, statement, err);
+    }
+    ok = ok && tf_statements_flush(&statements, b, &op, err);
+    bson_destroy(&statements.array);
+    if (ok && b->matched != (int64_t)b->before.count)
+        return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: %zu documents were to be given back, %" PRId64 " were met",
+                            b->before.count, b->matched);
+    return ok;
+}
+
+static bool change(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    if (b->before.count == 0)
+        return true;
+    return session ? replace_all(b, session, err) : tf_guard_replace(b, err);
+}
+
+static bool check(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    if (!session)
+        return tf_guard_check_replaced(b, err);
+    if (b->before.count == 0)
+        return true;
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
+    tf_docs_append_ids(&b->before, &ids);
+    if (!tf_snapshot_read_current(&b->context->store, session, b->context->lineage->repair->collection, &ids, NULL, &b->scratch, err))
+        return false;
+    if (b->scratch.length != b->wanted.length || memcmp(b->scratch.data, b->wanted.data, b->wanted.length) != 0)
+        return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: what was given back is not byte for byte what was backed up");
+    for (size_t i = 0; i < b->before.count; i++) {
+        bson_t now = tf_docs_at(&b->before, i), wanted = tf_docs_at(&b->wanted, i);
+        if (!tf_tally_add(b->moves, &now, &wanted, err))
+            return false;
+    }
+    b->applied = (int64_t)b->before.count;
+    return true;
+}
+
+static void describe(const tf_batch *b, bson_t *record)
+{
+    const unit *u = b->arg;
+    BSON_APPEND_INT64(record, "target_seq", u->seq);
+}
+
+/* ---- the walk, downwards ---- */
+
+static void id_at(const unit *u, size_t i, bson_value_t *out)
+{
+    bson_t doc = tf_docs_at(&u->original, i);
+    bson_iter_t iter;
+    if (bson_iter_init_find(&iter, &doc, "_id"))
+        tf_id_set(out, bson_iter_value(&iter));
+}
+
+/* Sets b up for the documents [from, to) of the unit. */
+static void cut(tf_batch *b, unit *u, size_t from, size_t to)
+{
+    uint32_t n = 0;
+    bson_reinit(&b->ids);
+    u->from = from;
+    u->to = to;
+    for (size_t i = from; i < to; i++) {
+        bson_t doc = tf_docs_at(&u->original, i);
+        bson_iter_t iter;
+        if (bson_iter_init_find(&iter, &doc, "_id"))
+            tf_array_append_value(&b->ids, &n, bson_iter_value(&iter));
+    }
+    b->candidates = n;
+    bool last = to == u->original.count;
+    tf_id_set(&b->range.after, &u->record.range.after);
+    if (from > 0)
+        id_at(u, from - 1, &b->range.after);
+    tf_id_set(&b->range.upto, &u->record.range.upto);
+    if (!last)
+        id_at(u, to - 1, &b->range.upto);
+    b->next.target_seq = last ? u->seq - 1 : u->seq;
+    b->next.target_done = last ? 0 : (int64_t)to;
+}
+
+/* A recovery: the unit and the part of it that the intent speaks of. */
+static bool prepare(tf_batch *b, tf_error *err)
+{
+    unit *u = b->arg;
+    if (!unit_load(b, u, b->partition->target_seq, err))
+        return false;
+    cut(b, u, (size_t)b->partition->target_done, (size_t)(b->partition->target_done + b->candidates));
+    return true;
+}
+
+const tf_batch_kind tf_restore_kind = {
+    .name = "down", .prepare = prepare, .gather = gather, .write = change, .check = check, .describe = describe};
+
+static bool restore_partition(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err)
+{
+    unit u = {0};
+    tf_batch b;
+    tf_batch_init(&b, context, &tf_restore_kind, partition, limit);
+    b.arg = &u;
+    bool ok = tf_batch_link(&b, err) && (!partition->intent || tf_journal_recover(&b, err));
+    while (ok && partition->target_seq > 0) {
+        if (!(ok = tf_context_may_go_on(context, err) && unit_load(&b, &u, partition->target_seq, err)))
+            break;
+        size_t from = (size_t)partition->target_done, left = u.original.count - from;
+        if (left == 0) { /* a batch that changed nothing */
+            partition->target_seq--;
+            partition->target_done = 0;
+            continue;
+        }
+        cut(&b, &u, from, from + (left < *limit ? left : *limit));
+        tf_error one = {0};
+        if (tf_batch_run(&b, &one))
+            tf_context_progress(context, "restore");
+        else if (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates)
+            continue;
+        else {
+            *err = one;
+            ok = false;
+        }
+    }
+    ok = ok && tf_partition_finish(&context->store, partition, err);
+    tf_batch_done(&b);
+    unit_done(&u);
+    return ok;
+}
+
+bool tf_repair_restore(tf_context *context, tf_error *err)
+{
+    tf_partition *partitions = NULL;
+    size_t count = 0;
+    if (!tf_partition_list(&context->store, context->run.id, &partitions, &count, err))
+        return false;
+    size_t limit = context->engine->settings.batch_size ? (size_t)context->engine->settings.batch_size : 1000;
+    bool ok = true;
+    for (size_t i = count; ok && i > 0; i--)
+        if (!partitions[i - 1].finished)
+            ok = tf_context_register(context, &partitions[i - 1], err) &&
+                 restore_partition(context, &partitions[i - 1], &limit, err);
+    tf_partitions_free(partitions, count);
+    return ok;
+}

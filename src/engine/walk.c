@@ -1,0 +1,165 @@
+#include "engine/walk.h"
+
+#include "base/clock.h"
+#include "db/failure.h"
+#include "db/txn.h"
+
+#include <tokenfix/cleanup.h>
+
+enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_CHOSEN = 16 << 20 };
+
+struct tf_walk {
+    tf_context *context;
+    const tf_partition *partition;
+    mongoc_cursor_t *cursor;
+    tf_op op;
+    bool ended;
+    tf_docs queue; /* {_id, size} */
+    size_t head;
+    size_t bytes_limit;
+};
+
+tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
+{
+    tf_walk *walk = calloc(1, sizeof *walk);
+    walk->context = context;
+    walk->partition = partition;
+    walk->bytes_limit = context->engine->settings.batch_size ? BATCH_BYTES_CHOSEN : BATCH_BYTES;
+    walk->op = (tf_op){.client = context->store.client, .db = context->store.repaired, .what = "find the next candidates"};
+    return walk;
+}
+
+void tf_walk_close(tf_walk *walk)
+{
+    if (!walk)
+        return;
+    if (walk->cursor)
+        mongoc_cursor_destroy(walk->cursor);
+    tf_docs_done(&walk->queue);
+    free(walk);
+}
+
+void tf_walk_closep(tf_walk **walk)
+{
+    tf_walk_close(*walk);
+    *walk = NULL;
+}
+
+/* Behind the last candidate seen, else the partition's cursor, else its lower bound. */
+static void open_cursor(tf_walk *walk)
+{
+    const tf_partition *p = walk->partition;
+    const tf_repair *repair = walk->context->lineage->repair;
+    bson_value_t after = tf_id_is_open(&p->cursor) ? p->bounds.after : p->cursor;
+    if (walk->queue.count > walk->head) {
+        bson_t doc = tf_docs_at(&walk->queue, walk->queue.count - 1);
+        bson_iter_t iter;
+        if (bson_iter_init_find(&iter, &doc, "_id"))
+            bson_value_copy(bson_iter_value(&iter), &after);
+    }
+    _cleanup_bson_ bson_t conditions = BSON_INITIALIZER;
+    uint32_t n = 0;
+    tf_range_append(&conditions, &n, &after, &p->bounds.upto);
+    if (walk->queue.count > walk->head)
+        bson_value_destroy(&after);
+    tf_array_append_document(&conditions, &n, &repair->filter);
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("$and", BCON_ARRAY(&conditions));
+    _cleanup_(bson_destroyp) bson_t *opts =
+        BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id", BCON_INT32(1), "size", "{", "$bsonSize",
+                 BCON_UTF8("$$ROOT"), "}", "}", "batchSize", BCON_INT64(2000), "allowDiskUse", BCON_BOOL(true));
+    if (walk->cursor)
+        mongoc_cursor_destroy(walk->cursor);
+    walk->cursor = tf_op_find(&walk->op, repair->collection, filter, opts);
+}
+
+static int next(tf_walk *walk, const bson_t **doc, tf_error *err)
+{
+    int64_t give_up = tf_clock_ms() + 60000;
+    for (int n = 1;; n++) {
+        tf_error one = {0};
+        if (!walk->cursor)
+            open_cursor(walk);
+        int got = tf_cursor_next(walk->cursor, &walk->op, doc, &one);
+        if (got >= 0)
+            return got;
+        bool cursor_gone = one.server_code == 43 || one.server_code == 237 || one.server_code == 175;
+        if ((!cursor_gone && !tf_failure_is_transient(&one)) || tf_clock_ms() > give_up) {
+            *err = one;
+            return -1;
+        }
+        mongoc_cursor_destroy(walk->cursor);
+        walk->cursor = NULL;
+        tf_clock_sleep_ms(tf_txn_backoff_ms(n));
+    }
+}
+
+/* The queue is moved to the front of its buffer before it grows. */
+static void compact(tf_walk *walk)
+{
+    if (walk->head == 0)
+        return;
+    tf_docs rest = {0};
+    for (size_t i = walk->head; i < walk->queue.count; i++) {
+        bson_t doc = tf_docs_at(&walk->queue, i);
+        tf_docs_add(&rest, &doc);
+    }
+    tf_docs_done(&walk->queue);
+    walk->queue = rest;
+    walk->head = 0;
+}
+
+bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
+{
+    const bson_t *doc = NULL;
+    if (walk->queue.count - walk->head < count && !walk->ended)
+        compact(walk);
+    while (!walk->ended && walk->queue.count - walk->head < count && walk->queue.length < BATCH_BYTES_CHOSEN) {
+        int got = next(walk, &doc, err);
+        if (got < 0)
+            return false;
+        if (got == 0)
+            walk->ended = true;
+        else
+            tf_docs_add(&walk->queue, doc);
+    }
+    return true;
+}
+
+static size_t size_of(const tf_docs *docs, size_t i)
+{
+    bson_t doc = tf_docs_at(docs, i);
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, &doc, "size") ? (size_t)bson_iter_as_int64(&iter) : 0;
+}
+
+size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t *last)
+{
+    uint32_t n = 0;
+    size_t bytes = 0;
+    for (size_t i = walk->head; i < walk->queue.count && n < count; i++) {
+        bytes += size_of(&walk->queue, i);
+        if (n > 0 && bytes > walk->bytes_limit)
+            break;
+        bson_t doc = tf_docs_at(&walk->queue, i);
+        bson_iter_t iter;
+        if (!bson_iter_init_find(&iter, &doc, "_id"))
+            break; /* cannot be: every document has one */
+        tf_array_append_value(ids, &n, bson_iter_value(&iter));
+    }
+    if (n > 0) {
+        bson_t doc = tf_docs_at(&walk->queue, walk->head + n - 1);
+        bson_iter_t iter;
+        if (bson_iter_init_find(&iter, &doc, "_id"))
+            tf_id_set(last, bson_iter_value(&iter));
+    }
+    return n;
+}
+
+void tf_walk_drop(tf_walk *walk, size_t count)
+{
+    walk->head += count;
+    if (walk->head >= walk->queue.count) {
+        tf_docs_clear(&walk->queue);
+        walk->head = 0;
+    }
+}

@@ -1,0 +1,26 @@
+/*
+ * The walk through a partition: the ids of its candidates, from one cursor outside any transaction, in the order of _id.
+ * What the cursor gave and no batch has committed yet waits in a queue.
+ */
+#ifndef TF_ENGINE_WALK_H
+#define TF_ENGINE_WALK_H
+
+#include "engine/context.h"
+
+typedef struct tf_walk tf_walk;
+
+tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition);
+void tf_walk_close(tf_walk *walk);
+void tf_walk_closep(tf_walk **walk);
+
+/* Fills the queue up to `count` candidates; opens the cursor anew, behind the last one, where the connection was lost. */
+bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err);
+
+/* Takes from the head of the queue at most `count` candidates and at most the bytes that a batch may have, one at least:
+ * appends their _ids to the empty array `ids` and copies the last one's to *last. Returns how many. */
+size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t *last);
+
+/* Removes what was committed from the head. */
+void tf_walk_drop(tf_walk *walk, size_t count);
+
+#endif

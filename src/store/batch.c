@@ -1,0 +1,93 @@
+#include "store/batch.h"
+
+#include "base/hash.h"
+
+#include <inttypes.h>
+#include <tokenfix/cleanup.h>
+
+void tf_batch_record_done(tf_batch_record *record)
+{
+    tf_range_done(&record->range);
+    if (record->doc)
+        bson_destroy(record->doc);
+    *record = (tf_batch_record){0};
+}
+
+static void record_id(char *into, size_t size, const char *run, int32_t partition, int64_t seq)
+{
+    snprintf(into, size, "%s-p%03d-%08" PRId64, run, partition, seq);
+}
+
+void tf_batch_record_begin(bson_t *doc, const char *run, int32_t partition, int64_t seq)
+{
+    char id[TF_RUN_ID_SIZE + 40];
+    record_id(id, sizeof id, run, partition, seq);
+    BSON_APPEND_UTF8(doc, "_id", id);
+    BSON_APPEND_UTF8(doc, "run", run);
+    BSON_APPEND_INT32(doc, "partition", partition);
+    BSON_APPEND_INT64(doc, "seq", seq);
+}
+
+bool tf_batch_record_insert(const tf_store *store, mongoc_client_session_t *session, const bson_t *doc, tf_error *err)
+{
+    tf_op op = tf_store_op(store, session, "write the batch's record");
+    const bson_t *docs[] = {doc};
+    return tf_op_insert(&op, tf_store_name(store, TF_BATCHES).text, docs, 1, err);
+}
+
+static bool read_hash(const bson_t *doc, const char *key, uint8_t out[32])
+{
+    bson_iter_t iter;
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    if (!bson_iter_init_find(&iter, doc, key) || !BSON_ITER_HOLDS_BINARY(&iter))
+        return false;
+    bson_iter_binary(&iter, NULL, &length, &data);
+    if (length != 32)
+        return false;
+    memcpy(out, data, 32);
+    return true;
+}
+
+static int64_t count_at(const bson_t *doc, const char *path)
+{
+    bson_iter_t iter, at;
+    return bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, path, &at) ? bson_iter_as_int64(&at) : 0;
+}
+
+void tf_batch_record_parse(const bson_t *doc, tf_batch_record *out)
+{
+    *out = (tf_batch_record){.doc = bson_copy(doc)};
+    out->partition = (int32_t)count_at(doc, "partition");
+    out->seq = count_at(doc, "seq");
+    tf_id_read(doc, "from", &out->range.after);
+    tf_id_read(doc, "upto", &out->range.upto);
+    out->backed_up = count_at(doc, "counts.backed_up");
+    out->applied = count_at(doc, "counts.applied");
+    read_hash(doc, "hash", out->hash);
+    out->has_previous = read_hash(doc, "previous", out->previous);
+    tf_sha256_of(bson_get_data(doc), doc->len, out->own);
+}
+
+int tf_batch_record_read(const tf_store *store, const char *run, int32_t partition, int64_t seq, tf_batch_record *out,
+                         tf_error *err)
+{
+    char id[TF_RUN_ID_SIZE + 40];
+    record_id(id, sizeof id, run, partition, seq);
+    tf_op op = tf_store_op(store, NULL, "read a batch's record");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
+    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_BATCHES).text, filter, NULL), &op, &doc, err);
+    if (got == 1)
+        tf_batch_record_parse(&doc, out);
+    return got;
+}
+
+mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run)
+{
+    tf_op op = tf_store_op(store, NULL, "read the batches");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run));
+    _cleanup_(bson_destroyp) bson_t *opts =
+        BCON_NEW("sort", "{", "partition", BCON_INT32(1), "seq", BCON_INT32(1), "}", "batchSize", BCON_INT64(20));
+    return tf_op_find(&op, tf_store_name(store, TF_BATCHES).text, filter, opts);
+}

@@ -1,0 +1,43 @@
+/*
+ * Batch records: insert-only, one per committed batch. Each carries the SHA-256 of its documents' pre-images, and the hash
+ * of its partition's record before: SHA-256 over that record's BSON as stored.
+ *
+ *   {_id: "<run>-p003-00000007", run, partition, seq, from: {v}, upto: {v},     the range of _ids it dealt with
+ *    counts: {candidates, backed_up, applied, gone, overtaken, refused, …}, amount, odd,
+ *    moves: [{owner, from, to, n, amount}], refused: [{_id, reason}], overtaken: [_id],
+ *    hash, previous}
+ */
+#ifndef TF_STORE_BATCH_H
+#define TF_STORE_BATCH_H
+
+#include "db/id.h"
+#include "store/store.h"
+
+typedef struct tf_batch_record {
+    bson_t *doc; /* owned */
+    int32_t partition;
+    int64_t seq;
+    tf_range range; /* owned */
+    int64_t backed_up, applied;
+    uint8_t hash[32];     /* of the pre-images */
+    bool has_previous;
+    uint8_t previous[32];
+    uint8_t own[32]; /* of this record */
+} tf_batch_record;
+
+void tf_batch_record_done(tf_batch_record *record);
+
+/* Appends the fields every record begins with. */
+void tf_batch_record_begin(bson_t *doc, const char *run, int32_t partition, int64_t seq);
+
+bool tf_batch_record_insert(const tf_store *store, mongoc_client_session_t *session, const bson_t *doc, tf_error *err);
+
+/* One record: 1, 0 when there is none, -1. */
+int tf_batch_record_read(const tf_store *store, const char *run, int32_t partition, int64_t seq, tf_batch_record *out,
+                         tf_error *err);
+
+/* A run's records in the order of partition and seq. Parse each with tf_batch_record_parse. */
+mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run);
+void tf_batch_record_parse(const bson_t *doc, tf_batch_record *out);
+
+#endif
