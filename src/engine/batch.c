@@ -44,7 +44,7 @@ void tf_batch_reset(tf_batch *b)
     tf_docs_clear(&b->before);
     tf_docs_clear(&b->wanted);
     tf_docs_clear(&b->scratch);
-    b->matched = b->applied = b->gone = b->already = b->deleted = b->recreated = 0;
+    b->matched = b->applied = b->gone = b->already = b->deleted = b->recreated = b->withheld = 0;
     left_clear(&b->refused);
     left_clear(&b->overtaken);
     left_clear(&b->conflicts);
@@ -101,7 +101,7 @@ static void append_counts(const tf_batch *b, bson_t *record)
     BSON_APPEND_INT64(&counts, "refused", b->refused.count);
     if (b->context->run.down) {
         BSON_APPEND_INT64(&counts, "already", b->already);
-        BSON_APPEND_INT64(&counts, "conflicts", b->conflicts.count);
+        BSON_APPEND_INT64(&counts, "conflicts", b->conflicts.count + b->withheld);
         BSON_APPEND_INT64(&counts, "deleted", b->deleted);
         BSON_APPEND_INT64(&counts, "recreated", b->recreated);
     }
@@ -147,7 +147,7 @@ static void count_in(tf_batch *b)
     context->totals.gone += b->gone;
     context->totals.overtaken += b->overtaken.count;
     context->totals.already += b->already;
-    context->totals.conflicts += b->conflicts.count;
+    context->totals.conflicts += b->conflicts.count + b->withheld;
     context->totals.deleted += b->deleted;
     context->totals.recreated += b->recreated;
     if (context->canary_left > 0)

@@ -15,6 +15,7 @@ typedef struct unit {
     tf_batch_record record;
     tf_docs original, predicted;
     size_t from, to; /* the part that the current batch gives back */
+    char refusal[320]; /* not empty: the batch is damaged, and none of it is given back */
 } unit;
 
 static void unit_done(unit *u)
@@ -24,11 +25,15 @@ static void unit_done(unit *u)
     tf_docs_done(&u->predicted);
 }
 
-static bool damaged(const tf_batch *b, int64_t seq, const char *what, tf_error *err)
+/* A damaged batch is left alone as a whole, and said so; the others are given back. */
+static bool refuse(const tf_batch *b, unit *u, int64_t seq, const char *what)
 {
-    tf_error_set(err, TF_ERR_DAMAGED, "batch %" PRId64 " of partition %d of run %s cannot be given back: %s", seq,
-                 b->partition->n, b->context->run.restores, what);
-    return tf_error_hint(err, "Batches newer than this one are given back already. See docs/runbook.md, 'A lost backup'.");
+    snprintf(u->refusal, sizeof u->refusal, "batch %" PRId64 " of partition %d of run %s: %s", seq, b->partition->n,
+             b->context->run.restores, what);
+    tf_docs_clear(&u->original);
+    tf_docs_clear(&u->predicted);
+    u->seq = seq;
+    return true;
 }
 
 /* Reads and proves the batch: what is given back must be what was taken. */
@@ -40,22 +45,23 @@ static bool unit_load(tf_batch *b, unit *u, int64_t seq, tf_error *err)
     if (u->seq == seq)
         return true;
     u->seq = 0;
+    u->refusal[0] = '\0';
     tf_batch_record_done(&u->record);
     int got = tf_batch_record_read(&context->store, target->run, b->partition->n, seq, &u->record, err);
     if (got < 0)
         return false;
     if (got == 0)
-        return damaged(b, seq, "its record is missing", err);
+        return refuse(b, u, seq, "its record is missing");
     if (!tf_snapshot_read_range(&context->store, target->run, &u->record.range, &u->original, err))
         return false;
     if ((int64_t)u->original.count != u->record.backed_up) {
         char what[160];
         snprintf(what, sizeof what, "its backup holds %zu documents instead of %" PRId64, u->original.count, u->record.backed_up);
-        return damaged(b, seq, what, err);
+        return refuse(b, u, seq, what);
     }
     tf_snapshot_hash(&u->original, hash);
     if (memcmp(hash, u->record.hash, sizeof hash) != 0)
-        return damaged(b, seq, "its backup was altered, the hash differs", err);
+        return refuse(b, u, seq, "its backup was altered, the hash differs");
     if (!tf_lineage_predict(&context->store, target, &u->original, &u->predicted, err))
         return false;
     u->seq = seq;
@@ -111,6 +117,12 @@ static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     unit *u = b->arg;
     tf_docs saved = {0};
     size_t at = 0;
+    if (u->refusal[0]) {
+        _cleanup_bson_ bson_t nobody = BSON_INITIALIZER;
+        tf_left_add(&b->conflicts, &nobody, u->refusal);
+        b->withheld = u->record.backed_up > 0 ? u->record.backed_up - 1 : 0; /* the item above counts for one */
+        return true;
+    }
     bool ok = tf_snapshot_read_current(&context->store, session, context->lineage->repair->collection, &b->ids, NULL, &b->scratch,
                                        err);
     if (ok && b->recovering)
@@ -227,7 +239,7 @@ static void cut(tf_batch *b, unit *u, size_t from, size_t to)
     }
     b->candidates = n;
     bool last = to == u->original.count;
-    tf_id_set(&b->range.after, &u->record.range.after);
+    tf_id_set(&b->range.after, &u->record.range.after); /* open where the record is missing */
     if (from > 0)
         id_at(u, from - 1, &b->range.after);
     tf_id_set(&b->range.upto, &u->record.range.upto);
@@ -261,7 +273,7 @@ static bool restore_partition(tf_context *context, tf_partition *partition, size
         if (!(ok = tf_context_may_go_on(context, err) && unit_load(&b, &u, partition->target_seq, err)))
             break;
         size_t from = (size_t)partition->target_done, left = u.original.count - from;
-        if (left == 0) { /* a batch that changed nothing */
+        if (left == 0 && !u.refusal[0]) { /* a batch that changed nothing */
             partition->target_seq--;
             partition->target_done = 0;
             continue;

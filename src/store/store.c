@@ -66,7 +66,8 @@ bool tf_store_prepare(const tf_store *store, tf_error *err)
     _cleanup_(bson_destroyp) bson_t *partitions = BCON_NEW("key", "{", "run", BCON_INT32(1), "n", BCON_INT32(1), "}", "name", "by_run");
     _cleanup_(bson_destroyp) bson_t *events = BCON_NEW("key", "{", "run", BCON_INT32(1), "}", "name", "by_run");
     return create_index(store, TF_RUNS, one_writer, err) && create_index(store, TF_BATCHES, by_run, err) &&
-           create_index(store, TF_PARTITIONS, partitions, err) && create_index(store, TF_EVENTS, events, err);
+           create_index(store, TF_PARTITIONS, partitions, err) && create_index(store, TF_EVENTS, events, err) &&
+           create_index(store, TF_LEDGER, events, err);
 }
 
 bool tf_store_create_backup(const tf_store *store, const char *run, tf_error *err)

@@ -1,0 +1,419 @@
+#include "check/balance.h"
+
+#include "base/docs.h"
+#include "check/amount.h"
+#include "check/since.h"
+#include "check/tally.h"
+#include "db/id.h"
+#include "store/ledger.h"
+
+#include <tokenfix/cleanup.h>
+
+enum { CHUNK = 500, EXAMPLES = 100, STATUSES = 32 };
+
+void tf_balance_result_done(tf_balance_result *result)
+{
+    if (result->examples)
+        bson_destroy(result->examples);
+    *result = (tf_balance_result){0};
+}
+
+/* ---- the server's sums ---- */
+
+/* {owner, sums: [{status, n, amount, since}]} for every account; since: what was created or changed after `started` */
+static bson_t *accounts_pipeline(const tf_repair *repair, int64_t started)
+{
+    _cleanup_bson_ bson_t key = BSON_INITIALIZER, group = BSON_INITIALIZER;
+    _cleanup_bson_ bson_t amount = BSON_INITIALIZER, changed = BSON_INITIALIZER;
+    char status[300];
+    snprintf(status, sizeof status, "$%s", repair->ledger.status);
+    tf_tally_owner_expression(repair, &key, "o");
+    BSON_APPEND_UTF8(&key, "s", status);
+    tf_amount_expression(&amount, "$sum", repair->ledger.amount, repair->ledger.scale);
+    BSON_APPEND_DOCUMENT(&group, "_id", &key);
+    BCON_APPEND(&group, "n", "{", "$sum", BCON_INT32(1), "}");
+    BSON_APPEND_DOCUMENT(&group, "amount", &amount);
+    if (started) {
+        tf_since_expression(repair, started, &changed, "if");
+        tf_amount_expression(&changed, "then", repair->ledger.amount, repair->ledger.scale);
+        BSON_APPEND_INT32(&changed, "else", 0);
+        BCON_APPEND(&group, "since", "{", "$sum", "{", "$cond", BCON_DOCUMENT(&changed), "}", "}");
+    }
+    return BCON_NEW("0", "{", "$group", BCON_DOCUMENT(&group), "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$_id.o"), "sums", "{",
+                    "$push", "{", "status", BCON_UTF8("$_id.s"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"), "since",
+                    BCON_UTF8("$since"), "}", "}", "}", "}", "2", "{", "$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"),
+                    "sums", BCON_INT32(1), "}", "}");
+}
+
+/* Takes a cursor of accounts apart into chunks. */
+typedef bool (*chunk_visit)(void *arg, tf_docs *chunk, tf_error *err);
+
+static bool visit_chunks(mongoc_cursor_t *owned, const tf_op *op, chunk_visit visit, void *arg, tf_error *err)
+{
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = owned;
+    tf_docs chunk = {0};
+    const bson_t *doc = NULL;
+    int got;
+    bool ok = true;
+    while (ok && (got = tf_cursor_next(cursor, op, &doc, err)) == 1) {
+        tf_docs_add(&chunk, doc);
+        if (chunk.count == CHUNK || chunk.length > (4u << 20)) {
+            ok = visit(arg, &chunk, err);
+            tf_docs_clear(&chunk);
+        }
+    }
+    ok = ok && got == 0 && (chunk.count == 0 || visit(arg, &chunk, err));
+    tf_docs_done(&chunk);
+    return ok;
+}
+
+static bool visit_accounts(const tf_store *store, const tf_repair *repair, int64_t started, chunk_visit visit, void *arg,
+                           tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "add up the balances");
+    op.db = store->repaired;
+    _cleanup_(bson_destroyp) bson_t *pipeline = accounts_pipeline(repair, started);
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
+    return visit_chunks(tf_op_aggregate(&op, repair->collection, pipeline, opts), &op, visit, arg, err);
+}
+
+/* ---- before, moved ---- */
+
+typedef struct writer {
+    const tf_store *store;
+    const char *run, *phase;
+    int64_t accounts;
+} writer;
+
+/* The sums must be whole 64-bit numbers; the server says otherwise by a double. */
+static bool sums_are_whole(const bson_t *account, tf_error *err)
+{
+    bson_iter_t iter, sums, fields;
+    int64_t ignored;
+    if (!bson_iter_init_find(&iter, account, "sums") || !bson_iter_recurse(&iter, &sums))
+        return true;
+    while (bson_iter_next(&sums))
+        if (bson_iter_recurse(&sums, &fields) && bson_iter_find(&fields, "amount") &&
+            !tf_amount_read_sum(&fields, &ignored, err))
+            return false;
+    return true;
+}
+
+static bool write_chunk(void *arg, tf_docs *chunk, tf_error *err)
+{
+    writer *w = arg;
+    for (size_t i = 0; i < chunk->count; i++) {
+        bson_t account = tf_docs_at(chunk, i);
+        if (!sums_are_whole(&account, err))
+            return false;
+    }
+    w->accounts += (int64_t)chunk->count;
+    return tf_ledger_write(w->store, w->run, w->phase, chunk, err);
+}
+
+bool tf_balance_record(const tf_store *store, const tf_repair *repair, const char *run, int64_t *accounts, tf_error *err)
+{
+    writer w = {.store = store, .run = run, .phase = "before"};
+    bool ok = !repair->ledger.present || visit_accounts(store, repair, 0, write_chunk, &w, err);
+    *accounts = w.accounts;
+    return ok;
+}
+
+bool tf_balance_post(const tf_store *store, const char *run, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "add up what the batches moved");
+    writer w = {.store = store, .run = run, .phase = "moved"};
+    _cleanup_(bson_destroyp) bson_t *pipeline = BCON_NEW(
+        "0", "{", "$match", "{", "run", BCON_UTF8(run), "}", "}", "1", "{", "$project", "{", "moves", BCON_INT32(1), "}", "}", "2", "{",
+        "$unwind", BCON_UTF8("$moves"), "}", "3", "{", "$group", "{", "_id", "{", "o", BCON_UTF8("$moves.owner"), "f", BCON_UTF8("$moves.from"), "t",
+        BCON_UTF8("$moves.to"), "}", "n", "{", "$sum", BCON_UTF8("$moves.n"), "}", "amount", "{", "$sum", BCON_UTF8("$moves.amount"), "}",
+        "}", "}", "4", "{", "$group", "{", "_id", BCON_UTF8("$_id.o"), "sums", "{", "$push", "{", "from", BCON_UTF8("$_id.f"), "to", BCON_UTF8("$_id.t"),
+        "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"), "}", "}", "}", "}", "5", "{", "$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"),
+        "sums", BCON_INT32(1), "}", "}");
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
+    return visit_chunks(tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, opts), &op, write_chunk, &w, err);
+}
+
+/* ---- comparison of one account ---- */
+
+typedef struct sums {
+    bson_value_t status[STATUSES]; /* borrowed */
+    int64_t expected[STATUSES], found[STATUSES];
+    size_t count;
+    int64_t since;
+} sums;
+
+static bool same_value(const bson_value_t *a, const bson_value_t *b)
+{
+    _cleanup_bson_ bson_t x = BSON_INITIALIZER, y = BSON_INITIALIZER;
+    if (a->value_type != BSON_TYPE_EOD)
+        bson_append_value(&x, "v", 1, a);
+    if (b->value_type != BSON_TYPE_EOD)
+        bson_append_value(&y, "v", 1, b);
+    return bson_equal(&x, &y);
+}
+
+/* The slot of a status; the last one gathers what is beyond any sensible number of them. */
+static size_t slot(sums *s, const bson_value_t *status)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (same_value(&s->status[i], status))
+            return i;
+    if (s->count == STATUSES)
+        return STATUSES - 1;
+    s->status[s->count] = *status;
+    return s->count++;
+}
+
+static bool field(const bson_iter_t *row, const char *name, bson_iter_t *out)
+{
+    return bson_iter_recurse(row, out) && bson_iter_find(out, name);
+}
+
+static bool add_rows(sums *s, const bson_t *doc, const char *name, bool found, tf_error *err)
+{
+    bson_iter_t iter, row, at;
+    if (!doc || !bson_iter_init_find(&iter, doc, name) || !bson_iter_recurse(&iter, &row))
+        return true;
+    while (bson_iter_next(&row)) {
+        bson_value_t status = {0};
+        int64_t amount = 0, since = 0;
+        if (field(&row, "status", &at))
+            status = *bson_iter_value(&at);
+        if (field(&row, "amount", &at) && !tf_amount_read_sum(&at, &amount, err))
+            return false;
+        if (found && field(&row, "since", &at) && !tf_amount_read_sum(&at, &since, err))
+            return false;
+        size_t i = slot(s, &status);
+        if (!tf_amount_add(found ? &s->found[i] : &s->expected[i], amount, err) || !tf_amount_add(&s->since, since, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_moves(sums *s, const bson_t *doc, tf_error *err)
+{
+    bson_iter_t iter, row, at;
+    if (!doc || !bson_iter_init_find(&iter, doc, "moved") || !bson_iter_recurse(&iter, &row))
+        return true;
+    while (bson_iter_next(&row)) {
+        bson_value_t from = {0}, to = {0};
+        int64_t amount = 0;
+        if (field(&row, "from", &at))
+            from = *bson_iter_value(&at);
+        if (field(&row, "to", &at))
+            to = *bson_iter_value(&at);
+        if (field(&row, "amount", &at) && !tf_amount_read_sum(&at, &amount, err))
+            return false;
+        if (!tf_amount_add(&s->expected[slot(s, &from)], -amount, err) || !tf_amount_add(&s->expected[slot(s, &to)], amount, err))
+            return false;
+    }
+    return true;
+}
+
+typedef struct comparison {
+    const tf_store *store;
+    const tf_repair *repair;
+    const tf_run *run;
+    bool record;
+    tf_balance_result *result;
+    uint64_t *seen; /* hashes of the ledger's keys that were met, sorted at the end */
+    size_t seen_count, seen_capacity;
+} comparison;
+
+static void note_example(comparison *c, const bson_t *owner, const sums *s, size_t i)
+{
+    char buffer[16];
+    const char *key;
+    if (bson_count_keys(c->result->examples) >= EXAMPLES)
+        return;
+    bson_t item;
+    size_t length = bson_uint32_to_string(bson_count_keys(c->result->examples), &key, buffer, sizeof buffer);
+    bson_append_document_begin(c->result->examples, key, (int)length, &item);
+    BSON_APPEND_DOCUMENT(&item, "owner", owner);
+    if (s->status[i].value_type != BSON_TYPE_EOD)
+        BSON_APPEND_VALUE(&item, "status", &s->status[i]);
+    BSON_APPEND_INT64(&item, "expected", s->expected[i]);
+    BSON_APPEND_INT64(&item, "found", s->found[i]);
+    bson_append_document_end(c->result->examples, &item);
+}
+
+/* `now` and `row` may each be NULL: an account without documents, one that the ledger does not know. */
+static bool compare_account(comparison *c, const bson_t *owner, const bson_t *now, const bson_t *row, tf_error *err)
+{
+    sums s = {.count = 0};
+    bool differs = false, covered = true;
+    size_t worst = 0;
+    if (!add_rows(&s, row, "before", false, err) || !add_moves(&s, row, err) || !add_rows(&s, now, "sums", true, err))
+        return false;
+    for (size_t i = 0; i < s.count; i++) {
+        int64_t difference;
+        if (__builtin_sub_overflow(s.found[i], s.expected[i], &difference))
+            difference = INT64_MAX;
+        if (difference == 0)
+            continue;
+        differs = true;
+        if (difference < -s.since || difference > s.since) {
+            covered = false;
+            worst = i;
+        }
+    }
+    c->result->rows++;
+    if (differs && covered)
+        c->result->explained++;
+    else if (differs) {
+        c->result->unexplained++;
+        note_example(c, owner, &s, worst);
+    }
+    return true;
+}
+
+/* ---- all accounts ---- */
+
+static uint64_t hash_of(const bson_t *doc)
+{
+    const uint8_t *data = bson_get_data(doc);
+    uint64_t hash = 14695981039346656037ULL;
+    for (uint32_t i = 0; i < doc->len; i++)
+        hash = (hash ^ data[i]) * 1099511628211ULL;
+    return hash;
+}
+
+static bool view_of(const bson_t *doc, const char *name, bson_t *out)
+{
+    bson_iter_t iter;
+    uint32_t length;
+    const uint8_t *data;
+    if (!bson_iter_init_find(&iter, doc, name) || !BSON_ITER_HOLDS_DOCUMENT(&iter))
+        return false;
+    bson_iter_document(&iter, &length, &data);
+    return bson_init_static(out, data, length);
+}
+
+static void remember(comparison *c, const bson_t *row)
+{
+    bson_t id;
+    if (c->seen_count == c->seen_capacity) {
+        c->seen_capacity = c->seen_capacity ? c->seen_capacity * 2 : 1024;
+        c->seen = realloc(c->seen, c->seen_capacity * sizeof *c->seen);
+    }
+    if (view_of(row, "_id", &id))
+        c->seen[c->seen_count++] = hash_of(&id);
+}
+
+static bool fetch_rows(comparison *c, const bson_t *keys, tf_docs *rows, tf_error *err)
+{
+    tf_op op = tf_store_op(c->store, NULL, "read the ledger");
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_ledger_find(c->store, keys);
+    const bson_t *doc = NULL;
+    int got;
+    tf_docs_clear(rows);
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
+        tf_docs_add(rows, doc);
+    return got == 0;
+}
+
+static void append_key(const comparison *c, const bson_t *owner, bson_t *keys, uint32_t *n)
+{
+    _cleanup_(bson_destroyp) bson_t *key = BCON_NEW("run", BCON_UTF8(c->run->id), "owner", BCON_DOCUMENT(owner));
+    tf_array_append_document(keys, n, key);
+}
+
+static uint64_t owner_hash(const bson_t *row)
+{
+    bson_t id, owner;
+    return view_of(row, "_id", &id) && view_of(&id, "owner", &owner) ? hash_of(&owner) : 0;
+}
+
+/* The row with exactly this owner; where numbers of another type made the same account, the server finds it. */
+static bool find_row(comparison *c, const tf_docs *rows, const bson_t *owner, size_t hint, tf_docs *single, bson_t *row,
+                     bool *found, tf_error *err)
+{
+    uint64_t hash = hash_of(owner);
+    for (size_t k = 0; k < rows->count; k++) {
+        *row = tf_docs_at(rows, (hint + k) % rows->count);
+        if (owner_hash(row) == hash) {
+            *found = true;
+            return true;
+        }
+    }
+    _cleanup_bson_ bson_t keys = BSON_INITIALIZER;
+    uint32_t n = 0;
+    append_key(c, owner, &keys, &n);
+    if (!fetch_rows(c, &keys, single, err))
+        return false;
+    *found = single->count > 0;
+    if (*found)
+        *row = tf_docs_at(single, 0);
+    return true;
+}
+
+static bool compare_chunk(void *arg, tf_docs *chunk, tf_error *err)
+{
+    comparison *c = arg;
+    tf_docs rows = {0}, single = {0};
+    _cleanup_bson_ bson_t keys = BSON_INITIALIZER;
+    uint32_t n = 0;
+    for (size_t i = 0; i < chunk->count; i++) {
+        bson_t account = tf_docs_at(chunk, i), owner;
+        if (view_of(&account, "owner", &owner))
+            append_key(c, &owner, &keys, &n);
+    }
+    bool ok = fetch_rows(c, &keys, &rows, err);
+    for (size_t i = 0; ok && i < chunk->count; i++) {
+        bson_t account = tf_docs_at(chunk, i), owner, row;
+        bool found = false;
+        if (!view_of(&account, "owner", &owner))
+            continue;
+        ok = find_row(c, &rows, &owner, i, &single, &row, &found, err);
+        if (ok && found)
+            remember(c, &row);
+        ok = ok && compare_account(c, &owner, &account, found ? &row : NULL, err);
+    }
+    ok = ok && (!c->record || tf_ledger_write(c->store, c->run->id, "after", chunk, err));
+    tf_docs_done(&rows);
+    tf_docs_done(&single);
+    return ok;
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Accounts of the ledger that have no document any more. */
+static bool compare_vanished(comparison *c, tf_error *err)
+{
+    tf_op op = tf_store_op(c->store, NULL, "read the ledger");
+    if (c->seen_count)
+        qsort(c->seen, c->seen_count, sizeof *c->seen, compare_hashes);
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_ledger_all(c->store, c->run->id);
+    const bson_t *row = NULL;
+    int got;
+    while ((got = tf_cursor_next(cursor, &op, &row, err)) == 1) {
+        bson_t id, owner;
+        if (!view_of(row, "_id", &id) || !view_of(&id, "owner", &owner))
+            continue;
+        uint64_t hash = hash_of(&id);
+        if (c->seen_count && bsearch(&hash, c->seen, c->seen_count, sizeof *c->seen, compare_hashes))
+            continue;
+        if (!compare_account(c, &owner, NULL, row, err))
+            return false;
+    }
+    return got == 0;
+}
+
+bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf_run *run, bool record,
+                        tf_balance_result *out, tf_error *err)
+{
+    *out = (tf_balance_result){.examples = bson_new()};
+    if (!repair->ledger.present)
+        return true;
+    comparison c = {.store = store, .repair = repair, .run = run, .record = record, .result = out};
+    bool ok = visit_accounts(store, repair, run->started_at, compare_chunk, &c, err) && compare_vanished(&c, err);
+    free(c.seen);
+    if (!ok)
+        tf_balance_result_done(out);
+    return ok;
+}

@@ -1,0 +1,99 @@
+#include "store/ledger.h"
+
+#include "db/failure.h"
+#include "db/id.h"
+
+#include <tokenfix/cleanup.h>
+
+static void account_key(const char *run, const bson_t *owner, bson_t *key)
+{
+    BSON_APPEND_UTF8(key, "run", run);
+    BSON_APPEND_DOCUMENT(key, "owner", owner);
+}
+
+static bool view_of(const bson_t *doc, const char *name, bson_t *out, bool array)
+{
+    bson_iter_t iter;
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    if (!bson_iter_init_find(&iter, doc, name))
+        return false;
+    if (array)
+        bson_iter_array(&iter, &length, &data);
+    else
+        bson_iter_document(&iter, &length, &data);
+    return data && bson_init_static(out, data, length);
+}
+
+/* A first writing is an insert; what stands there already (a planning that was interrupted) is set instead. */
+static bool insert_all(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "write the ledger");
+    bson_t **docs = calloc(accounts->count + 1, sizeof *docs);
+    for (size_t i = 0; i < accounts->count; i++) {
+        bson_t account = tf_docs_at(accounts, i), owner, sums, key = BSON_INITIALIZER;
+        docs[i] = bson_new();
+        if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
+            continue;
+        account_key(run, &owner, &key);
+        BSON_APPEND_DOCUMENT(docs[i], "_id", &key);
+        BSON_APPEND_UTF8(docs[i], "run", run);
+        BSON_APPEND_ARRAY(docs[i], phase, &sums);
+        bson_destroy(&key);
+    }
+    bool ok = tf_op_insert(&op, tf_store_name(store, TF_LEDGER).text, (const bson_t **)docs, accounts->count, err);
+    for (size_t i = 0; i < accounts->count; i++)
+        bson_destroy(docs[i]);
+    free(docs);
+    return ok;
+}
+
+static bool set_all(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "write the ledger");
+    _cleanup_bson_ bson_t command = BSON_INITIALIZER, statements = BSON_INITIALIZER;
+    uint32_t n = 0;
+    for (size_t i = 0; i < accounts->count; i++) {
+        bson_t account = tf_docs_at(accounts, i), owner, sums;
+        _cleanup_bson_ bson_t key = BSON_INITIALIZER;
+        if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
+            continue;
+        account_key(run, &owner, &key);
+        _cleanup_(bson_destroyp) bson_t *statement =
+            BCON_NEW("q", "{", "_id", BCON_DOCUMENT(&key), "}", "u", "{", "$set", "{", phase, BCON_ARRAY(&sums), "run", BCON_UTF8(run),
+                     "}", "}", "upsert", BCON_BOOL(true));
+        tf_array_append_document(&statements, &n, statement);
+    }
+    BSON_APPEND_UTF8(&command, "update", tf_store_name(store, TF_LEDGER).text);
+    BSON_APPEND_ARRAY(&command, "updates", &statements);
+    BSON_APPEND_BOOL(&command, "ordered", false);
+    return n == 0 || tf_op_write(&op, &command, NULL, NULL, err);
+}
+
+bool tf_ledger_write(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)
+{
+    tf_error one = {0};
+    if (strcmp(phase, "before") == 0) {
+        if (insert_all(store, run, phase, accounts, &one))
+            return true;
+        if (one.server_code != TF_CODE_DUPLICATE_KEY && !tf_failure_is_transient(&one)) {
+            *err = one;
+            return false;
+        }
+    }
+    return set_all(store, run, phase, accounts, err);
+}
+
+mongoc_cursor_t *tf_ledger_find(const tf_store *store, const bson_t *keys)
+{
+    tf_op op = tf_store_op(store, NULL, "read the ledger");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(keys), "}");
+    return tf_op_find(&op, tf_store_name(store, TF_LEDGER).text, filter, NULL);
+}
+
+mongoc_cursor_t *tf_ledger_all(const tf_store *store, const char *run)
+{
+    tf_op op = tf_store_op(store, NULL, "read the ledger");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run));
+    return tf_op_find(&op, tf_store_name(store, TF_LEDGER).text, filter, NULL);
+}

@@ -1,0 +1,24 @@
+/*
+ * The ledger of a run: one document per account with its sums by status before the first batch, what the batches moved,
+ * and its sums after the last.
+ *
+ *   {_id: {run, owner: {…}}, run, before: [{status, n, amount}], moved: [{from, to, n, amount}], after: [{status, n, amount}]}
+ */
+#ifndef TF_STORE_LEDGER_H
+#define TF_STORE_LEDGER_H
+
+#include "store/store.h"
+
+#include "base/docs.h"
+
+/* Writes accounts: each item is {owner: {…}, sums: [{status, n, amount}]}; `phase` is "before", "moved" or "after".
+ * Writing the same again is harmless. */
+bool tf_ledger_write(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err);
+
+/* Reads the accounts of these owners (array of {run, owner} keys), in any order. */
+mongoc_cursor_t *tf_ledger_find(const tf_store *store, const bson_t *keys);
+
+/* All accounts of a run, in the order of their keys. */
+mongoc_cursor_t *tf_ledger_all(const tf_store *store, const char *run);
+
+#endif
