@@ -23,6 +23,7 @@ struct tf_context {
     struct {
         int64_t applied, amount, batches, refused, gone, overtaken, already, conflicts, deleted, recreated;
     } totals; /* of the run */
+    int64_t repaired, repair_ms;     /* by this process: the rate that later estimates use */
     int64_t canary_left;             /* documents; negative: no canary */
 };
 

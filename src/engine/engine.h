@@ -67,7 +67,7 @@ typedef struct tf_plan {
     tf_impact *impacts; /* the page asked for, largest amount first */
     size_t impacts_count;
     int64_t limit, offset;
-    bson_t **samples; /* masked */
+    bson_t **samples; /* verbatim: to be masked before anybody sees them */
     size_t samples_count;
     int64_t estimated_ms;
     bool estimate_from_history; /* else from a measured sample */
@@ -117,6 +117,7 @@ typedef struct tf_outcome {
     int64_t conflicts, already, deleted, recreated; /* down; `conflicts` includes the deleted that stay deleted */
     bson_t *conflict_ids;                           /* down: array of at most 100 {_id, reason} */
     int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* of this process */
+    char failure[512]; /* up: why it was rolled back, where that met conflicts (state and conflict_ids tell) */
     bool findings;                                    /* exit 3 instead of 0 */
     bool verified;                                    /* proof is filled */
     tf_proof proof;
