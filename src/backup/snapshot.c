@@ -8,13 +8,7 @@ bool tf_snapshot_insert(const tf_store *store, mongoc_client_session_t *session,
                         tf_error *err)
 {
     tf_op op = tf_store_op(store, session, "write the backup");
-    _cleanup_free_ bson_t *views = calloc(docs->count + 1, sizeof *views);
-    _cleanup_free_ const bson_t **pointers = calloc(docs->count + 1, sizeof *pointers);
-    for (size_t i = 0; i < docs->count; i++) {
-        views[i] = tf_docs_at(docs, i);
-        pointers[i] = &views[i];
-    }
-    return tf_op_insert(&op, tf_store_backup_name(store, run).text, pointers, docs->count, err);
+    return tf_op_insert_docs(&op, tf_store_backup_name(store, run).text, docs, err);
 }
 
 static bool collect(mongoc_cursor_t *owned, const tf_op *op, tf_docs *out, tf_error *err)

@@ -11,7 +11,7 @@ static const struct {
 #undef TF_ERROR_ROW
 };
 
-static void fill(char *into, size_t size, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void fill(char *into, size_t size, const char *format, va_list args)
 {
     vsnprintf(into, size, format, args);
 }

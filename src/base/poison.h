@@ -7,6 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
+/* glibc defines some of them as macros when it is asked to fortify */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+#undef strtok
+
 #pragma GCC poison strcpy strcat sprintf vsprintf gets system popen strtok tmpnam mktemp
 
 #endif

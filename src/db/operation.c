@@ -207,3 +207,14 @@ bool tf_op_insert(const tf_op *op, const char *collection, const bson_t **docs, 
     bson_destroy(&reply);
     return ok;
 }
+
+bool tf_op_insert_docs(const tf_op *op, const char *collection, const tf_docs *docs, tf_error *err)
+{
+    _cleanup_free_ bson_t *views = calloc(docs->count + 1, sizeof *views);
+    _cleanup_free_ const bson_t **pointers = calloc(docs->count + 1, sizeof *pointers);
+    for (size_t i = 0; i < docs->count; i++) {
+        views[i] = tf_docs_at(docs, i);
+        pointers[i] = &views[i];
+    }
+    return tf_op_insert(op, collection, pointers, docs->count, err);
+}

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <tokenfix/error.h>
 
+#include "base/docs.h"
+
 typedef struct tf_op {
     mongoc_client_t *client;
     mongoc_client_session_t *session; /* NULL: none */
@@ -42,5 +44,6 @@ int tf_cursor_one(mongoc_cursor_t *cursor, const tf_op *op, bson_t *out, tf_erro
 /* Inserts documents as they are (no driver-side validation), ordered. Uses the wire's document sequences, so documents
  * up to 16 MB pass. An empty list succeeds. */
 bool tf_op_insert(const tf_op *op, const char *collection, const bson_t **docs, size_t count, tf_error *err);
+bool tf_op_insert_docs(const tf_op *op, const char *collection, const tf_docs *docs, tf_error *err);
 
 #endif

@@ -29,22 +29,20 @@ static bool view_of(const bson_t *doc, const char *name, bson_t *out, bool array
 static bool insert_all(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "write the ledger");
-    bson_t **docs = calloc(accounts->count + 1, sizeof *docs);
+    tf_docs docs = {0};
     for (size_t i = 0; i < accounts->count; i++) {
-        bson_t account = tf_docs_at(accounts, i), owner, sums, key = BSON_INITIALIZER;
-        docs[i] = bson_new();
+        bson_t account = tf_docs_at(accounts, i), owner, sums;
+        _cleanup_bson_ bson_t key = BSON_INITIALIZER, doc = BSON_INITIALIZER;
         if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
             continue;
         account_key(run, &owner, &key);
-        BSON_APPEND_DOCUMENT(docs[i], "_id", &key);
-        BSON_APPEND_UTF8(docs[i], "run", run);
-        BSON_APPEND_ARRAY(docs[i], phase, &sums);
-        bson_destroy(&key);
+        BSON_APPEND_DOCUMENT(&doc, "_id", &key);
+        BSON_APPEND_UTF8(&doc, "run", run);
+        BSON_APPEND_ARRAY(&doc, phase, &sums);
+        tf_docs_add(&docs, &doc);
     }
-    bool ok = tf_op_insert(&op, tf_store_name(store, TF_LEDGER).text, (const bson_t **)docs, accounts->count, err);
-    for (size_t i = 0; i < accounts->count; i++)
-        bson_destroy(docs[i]);
-    free(docs);
+    bool ok = tf_op_insert_docs(&op, tf_store_name(store, TF_LEDGER).text, &docs, err);
+    tf_docs_done(&docs);
     return ok;
 }
 

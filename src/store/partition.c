@@ -65,21 +65,20 @@ bool tf_partition_create(const tf_store *store, const char *run, const tf_partit
                          int64_t fence, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "create the partitions");
-    bson_t **docs = calloc(count + 1, sizeof *docs);
+    tf_docs docs = {0};
     for (size_t i = 0; i < count; i++) {
         const tf_partition *p = &partitions[i];
         char id[sizeof p->id];
         snprintf(id, sizeof id, "%s-p%03d", run, p->n);
-        docs[i] = BCON_NEW("_id", BCON_UTF8(id), "run", BCON_UTF8(run), "n", BCON_INT32(p->n), "seq", BCON_INT64(0), "fence",
-                           BCON_INT64(fence), "finished", BCON_BOOL(false), "target_seq", BCON_INT64(p->target_seq),
-                           "target_done", BCON_INT64(0));
-        tf_id_append(docs[i], "after", &p->bounds.after);
-        tf_id_append(docs[i], "upto", &p->bounds.upto);
+        _cleanup_(bson_destroyp) bson_t *doc =
+            BCON_NEW("_id", BCON_UTF8(id), "run", BCON_UTF8(run), "n", BCON_INT32(p->n), "seq", BCON_INT64(0), "fence", BCON_INT64(fence),
+                     "finished", BCON_BOOL(false), "target_seq", BCON_INT64(p->target_seq), "target_done", BCON_INT64(0));
+        tf_id_append(doc, "after", &p->bounds.after);
+        tf_id_append(doc, "upto", &p->bounds.upto);
+        tf_docs_add(&docs, doc);
     }
-    bool ok = tf_op_insert(&op, tf_store_name(store, TF_PARTITIONS).text, (const bson_t **)docs, count, err);
-    for (size_t i = 0; i < count; i++)
-        bson_destroy(docs[i]);
-    free(docs);
+    bool ok = tf_op_insert_docs(&op, tf_store_name(store, TF_PARTITIONS).text, &docs, err);
+    tf_docs_done(&docs);
     return ok;
 }
 
