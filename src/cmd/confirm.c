@@ -3,10 +3,15 @@
 #include "base/text.h"
 #include "cmd/prompt.h"
 
-bool tf_confirm(const char *question, const char *db, bool yes, tf_error *err)
+bool tf_confirm_given(bool yes)
 {
     const char *variable = getenv("CONFIRM_MIGRATION");
-    if (yes || (variable && strcmp(variable, "yes") == 0))
+    return yes || (variable && strcmp(variable, "yes") == 0);
+}
+
+bool tf_confirm(const char *question, const char *db, bool yes, tf_error *err)
+{
+    if (tf_confirm_given(yes))
         return true;
 
     char asked[512], clean[512], answer[128];

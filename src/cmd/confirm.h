@@ -13,8 +13,11 @@
         TF_OPTION_FLAG(type, yes, "yes", "Do not ask for the database's name; CONFIRM_MIGRATION=yes does the same.",   \
                        .letter = 'y')
 
-/* Asks to type the name of the database, after `question` (what is about to happen, a sentence). `yes`, or
- * CONFIRM_MIGRATION=yes in the environment, answers. TF_ERR_CONFIRM: another answer, or no terminal to ask on. */
+/* Whether `yes`, or CONFIRM_MIGRATION=yes in the environment, has answered already. */
+bool tf_confirm_given(bool yes);
+
+/* Asks to type the name of the database, after `question` (what is about to happen, a sentence), unless that
+ * has been answered already. TF_ERR_CONFIRM: another answer, or no terminal to ask on. */
 bool tf_confirm(const char *question, const char *db, bool yes, tf_error *err);
 
 #endif

@@ -79,10 +79,10 @@ int tf_output_invalid(const tf_error *err, const bson_t *data)
     return tf_error_exit(err->code);
 }
 
-int tf_output_error(const tf_error *err, const char *run, const bson_t *preview, bool json)
+static int output(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data, bool json)
 {
     if (json) {
-        error_as_json(err, run, preview, NULL);
+        error_as_json(err, run, preview, data);
     } else {
         fflush(stdout);
         line("tokenfix: ", "1;31", 2, err->message);
@@ -92,6 +92,16 @@ int tf_output_error(const tf_error *err, const char *run, const bson_t *preview,
             line("hint: ", "1;36", 2, err->hint);
     }
     return tf_error_exit(err->code);
+}
+
+int tf_output_error(const tf_error *err, const char *run, const bson_t *preview, bool json)
+{
+    return output(err, run, preview, NULL, json);
+}
+
+int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, bool json)
+{
+    return output(err, run, NULL, data, json);
 }
 
 static void message(const char *label, const char *color, const char *format, va_list args)

@@ -16,6 +16,10 @@ void tf_output_success(const bson_t *data);
  * (its id) and `preview` may be NULL. Returns the exit status the error leads to. */
 int tf_output_error(const tf_error *err, const char *run, const bson_t *preview, bool json);
 
+/* The same with what was done before it failed, or was looked at: {"success": false, "data": {…}, "error": {…}}. Text does
+ * not show `data`, which may be NULL. */
+int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, bool json);
+
 /* {"success": false, "data": {…}, "error": {…}} on standard output: what was looked at, and why it is not good. Returns
  * the exit status. */
 int tf_output_invalid(const tf_error *err, const bson_t *data);

@@ -1,0 +1,197 @@
+#include "base/stop.h"
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "cmd/confirm.h"
+#include "cmd/outcome_report.h"
+#include "cmd/run_report.h"
+#include "cmd/session.h"
+#include "cmd/sheet.h"
+#include "report/output.h"
+
+typedef struct {
+    bool confirm, yes, recreate_deleted, take_over;
+    int64_t batch_size;
+    const char *on_conflict, *strategy, *resume;
+} down_args;
+
+static const char *const strategies[] = {"transaction", "journal", NULL};
+static const char *const policies[] = {"skip", "fields", NULL};
+
+static const tf_option options[] = {
+    TF_CONFIRM_OPTIONS(down_args),
+    TF_OPTION_CHOICE(down_args, on_conflict, "on-conflict", policies,
+                     "What to do with a document that was changed since the repair: leave it alone, or give back only "
+                     "those touched fields that still hold what the repair wrote.",
+                     .fallback = "skip"),
+    TF_OPTION_FLAG(down_args, recreate_deleted, "recreate-deleted",
+                   "Insert documents again that were deleted since the repair."),
+    TF_OPTION_STRING(down_args, resume, "resume", "Go on with an interrupted rollback: RUN, or the newest.",
+                     .metavar = "RUN", .optional = true),
+    TF_OPTION_FLAG(down_args, take_over, "take-over", "Do not wait until the lease of a run's former owner ends."),
+    TF_OPTION_INT(down_args, batch_size, "batch-size", 1, 100000, "Restore at most so many documents in one batch.",
+                  .env = "TOKENFIX_BATCH_SIZE"),
+    TF_OPTION_CHOICE(down_args, strategy, "strategy", strategies,
+                     "Restore each batch in a transaction, or with a journal; otherwise as the run was repaired.",
+                     .env = "TOKENFIX_STRATEGY"),
+    TF_OPTION_END,
+};
+
+static bool begin(const down_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
+                  tf_error *err)
+{
+    const char *resumed = wanted->resume && *wanted->resume ? wanted->resume : NULL;
+    if (word && resumed) {
+        tf_error_set(err, TF_ERR_USAGE, "two runs are named: '%s' and '%s'", TF_WORD(word), TF_WORD(resumed));
+        return tf_error_hint(err, "Name the rollback to go on with behind --resume=, and nothing else.");
+    }
+    if (!tf_session_open(session, globals, NULL, err))
+        return false;
+    tf_settings *settings = &session->engine.settings;
+    settings->run = resumed ? resumed : word;
+    settings->batch_size = wanted->batch_size;
+    settings->strategy = wanted->strategy;
+    settings->on_conflict = wanted->on_conflict;
+    settings->recreate_deleted = wanted->recreate_deleted;
+    settings->resume = wanted->resume != NULL;
+    settings->take_over = wanted->take_over;
+    return true;
+}
+
+/* ---- the question ---- */
+
+static int unconfirmed(const tf_run *target, const tf_error *err, bool json)
+{
+    _cleanup_bson_ bson_t preview = BSON_INITIALIZER;
+    if (json)
+        tf_run_report_append(target, &preview);
+    return tf_output_error(err, NULL, json ? &preview : NULL, json);
+}
+
+static bool ask(const tf_session *session, const down_args *wanted, const tf_run *target, tf_error *err)
+{
+    char question[256];
+    tf_terms terms;
+    if (!wanted->confirm) {
+        tf_error_set(err, TF_ERR_CONFIRM, "not confirmed: nothing was changed");
+        if (wanted->resume)
+            return tf_error_hint(err, "Run 'tokenfix down --resume%s%s --confirm' to go on with the rollback.",
+                                 *wanted->resume ? "=" : "", wanted->resume);
+        return tf_error_hint(err, "Run 'tokenfix down %s --confirm' to take it back.", target->id);
+    }
+    tf_terms_of_run(target->doc, &terms);
+    snprintf(question, sizeof question, "This takes back run %s: %s of %s.%s.", target->id,
+             TF_DOCUMENTS(&terms, tf_run_count(target, "applied")), session->client.db, target->collection);
+    return tf_confirm(question, session->client.db, wanted->yes, err);
+}
+
+/* Shows what would be taken back and asks. -1: go on; otherwise the exit status. */
+static int preview(const tf_session *session, const down_args *wanted, const tf_run *target, bool json)
+{
+    tf_error err = {0};
+    if (!json) {
+        _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
+        printf("This run would be taken back\n\n");
+        tf_run_report_sheet(target, sheet);
+        tf_sheet_print(sheet);
+        printf("\n");
+        fflush(stdout);
+    }
+    return ask(session, wanted, target, &err) ? -1 : unconfirmed(target, &err, json);
+}
+
+/* ---- how it ends ---- */
+
+static void advise(const tf_outcome *outcome)
+{
+    if (outcome->conflicts == 0)
+        return;
+    if (outcome->conflicts > outcome->deleted)
+        tf_output_note("what was changed since the repair was left alone; 'tokenfix down %s --on-conflict fields "
+                       "--confirm' gives back those fields that still hold what the repair wrote",
+                       outcome->restores);
+    if (outcome->deleted)
+        tf_output_note("what was deleted since the repair was left alone; 'tokenfix down %s --recreate-deleted "
+                       "--confirm' inserts it again",
+                       outcome->restores);
+}
+
+static int succeed(const tf_session *session, const tf_outcome *outcome, const tf_globals *globals)
+{
+    tf_terms terms;
+    tf_terms_of_run_id(&session->engine.store, outcome->run, &terms);
+    if (globals->json) {
+        _cleanup_bson_ bson_t data = BSON_INITIALIZER;
+        tf_down_report_append(outcome, &terms, &data);
+        tf_output_success(&data);
+    } else {
+        tf_down_report_print(outcome, &terms);
+        advise(outcome);
+    }
+    return outcome->findings || outcome->conflicts ? 3 : 0;
+}
+
+static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *err, bool json)
+{
+    const char *run = outcome->run[0] ? outcome->run : NULL;
+    _cleanup_bson_ bson_t more = BSON_INITIALIZER;
+    if (run && tf_error_exit(err->code) == 7)
+        tf_error_hint(err, "Go on with 'tokenfix down --resume=%s --confirm'.", run);
+    if (run && outcome->documents > 0) {
+        tf_terms terms;
+        tf_terms_of_run_id(&session->engine.store, run, &terms);
+        if (json) {
+            bson_t done;
+            BSON_APPEND_DOCUMENT_BEGIN(&more, "outcome", &done);
+            tf_down_report_append(outcome, &terms, &done);
+            bson_append_document_end(&more, &done);
+        } else {
+            tf_down_report_print(outcome, &terms);
+            printf("\n");
+        }
+    }
+    return tf_output_failure(err, run, &more, json);
+}
+
+static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
+{
+    const down_args *wanted = args;
+    tf_error err = {0};
+    _cleanup_(tf_session_done) tf_session session = {0};
+    _cleanup_(tf_run_done) tf_run target = {0};
+    _cleanup_(tf_outcome_done) tf_outcome outcome = {0};
+    if (!begin(wanted, globals, argc ? argv[0] : NULL, &session, &err) ||
+        !tf_down_target(&session.engine, &target, &err)) {
+        tf_session_settle(&session);
+        return tf_output_error(&err, NULL, NULL, globals->json);
+    }
+    tf_session_settle(&session);
+    if (!wanted->confirm || !tf_confirm_given(wanted->yes)) {
+        int status = preview(&session, wanted, &target, globals->json);
+        if (status >= 0)
+            return status;
+    }
+    if (!wanted->resume)
+        session.engine.settings.run = target.id; /* what was shown, not what is newest by now */
+    tf_stop_install();
+    bool good = tf_down(&session.engine, &outcome, &err);
+    tf_session_settle(&session);
+    return good ? succeed(&session, &outcome, globals) : fail(&session, &outcome, &err, globals->json);
+}
+
+const tf_command tf_cmd_down = {
+    .name = "down",
+    .synopsis = "[RUN]",
+    .summary = "Take a run back: give every document what it had before",
+    .description =
+        "Restores the documents of a run from its backup, the newest batch first, and proves the result. RUN is the id "
+        "of a run or a migration, which means its newest run; without it, the newest completed or interrupted 'up' "
+        "that was not taken back. A rollback is a run of its own: 'down' of its id undoes it.\n\n"
+        "A document that was changed since the repair is never overwritten silently: it is listed as a conflict and "
+        "left alone. Without --confirm the command shows what it would take back and exits with 4.",
+    .flags = TF_CMD_WRITES | TF_CMD_NEEDS_CONFIRM | TF_CMD_NEEDS_LEASE,
+    .max_words = 1,
+    .options = options,
+    .args_size = sizeof(down_args),
+    .exits = "012345678",
+    .run = run,
+};

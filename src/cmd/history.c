@@ -1,0 +1,90 @@
+#include "cmd/commands.h"
+#include "cmd/history_report.h"
+#include "cmd/run_report.h"
+#include "cmd/session.h"
+#include "cmd/sheet.h"
+#include "db/id.h"
+#include "report/format.h"
+#include "report/output.h"
+
+typedef struct {
+    int64_t limit, offset;
+} history_args;
+
+static const tf_option options[] = {
+    TF_OPTION_INT(history_args, limit, "limit", 1, 100000, "Show so many runs, or batches of the run.",
+                  .fallback = "20", .letter = 'n'),
+    TF_OPTION_INT(history_args, offset, "offset", 0, INT64_MAX, "Leave out so many before the first shown.",
+                  .fallback = "0"),
+    TF_OPTION_END,
+};
+
+static int show_runs(tf_session *session, const history_args *wanted, bool json)
+{
+    tf_error err = {0};
+    tf_run *runs = NULL;
+    size_t count = 0;
+    int64_t upto = wanted->offset > INT64_MAX - wanted->limit ? INT64_MAX : wanted->offset + wanted->limit;
+    if (!tf_run_list(&session->engine.store, NULL, upto > INT32_MAX ? 0 : upto, &runs, &count, &err))
+        return tf_output_error(&err, NULL, NULL, json);
+    size_t skip = (int64_t)count < wanted->offset ? count : (size_t)wanted->offset;
+    if (json) {
+        _cleanup_bson_ bson_t data = BSON_INITIALIZER;
+        tf_runs_report_append(runs + skip, count - skip, &data, "runs");
+        BSON_APPEND_INT64(&data, "limit", wanted->limit);
+        BSON_APPEND_INT64(&data, "offset", wanted->offset);
+        tf_output_success(&data);
+    } else if (count == skip) {
+        printf("No runs%s in %s.\n", skip ? " that far back" : "", session->client.state_db);
+    } else {
+        tf_runs_report_print(runs + skip, count - skip);
+    }
+    tf_runs_free(runs, count);
+    return 0;
+}
+
+static int show_run(tf_session *session, const tf_run *run, const history_args *wanted, bool json)
+{
+    tf_error err = {0};
+    _cleanup_(tf_history_done) tf_history history = {0};
+    if (!tf_history_read(&session->engine.store, run, wanted->limit, wanted->offset, &history, &err))
+        return tf_output_error(&err, run->id, NULL, json);
+    if (json) {
+        _cleanup_bson_ bson_t data = BSON_INITIALIZER;
+        tf_run_report_append(run, &data);
+        tf_history_append(&history, &data);
+        tf_output_success(&data);
+        return 0;
+    }
+    _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
+    tf_run_report_sheet(run, sheet);
+    tf_sheet_print(sheet);
+    tf_history_print(&history);
+    return 0;
+}
+
+static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
+{
+    tf_error err = {0};
+    _cleanup_(tf_session_done) tf_session session = {0};
+    _cleanup_(tf_run_done) tf_run named = {0};
+    if (!tf_session_open(&session, globals, NULL, &err))
+        return tf_output_error(&err, NULL, NULL, globals->json);
+    if (argc == 0)
+        return show_runs(&session, args, globals->json);
+    if (!tf_find_run(&session.engine, argv[0], &named, &err))
+        return tf_output_error(&err, NULL, NULL, globals->json);
+    return show_run(&session, &named, args, globals->json);
+}
+
+const tf_command tf_cmd_history = {
+    .name = "history",
+    .synopsis = "[RUN]",
+    .summary = "Show the runs, newest first, or the batches and events of one",
+    .description = "RUN is the id of a run or a migration, which means its newest run. It changes nothing.",
+    .max_words = 1,
+    .options = options,
+    .args_size = sizeof(history_args),
+    .exits = "0128",
+    .run = run,
+};

@@ -1,0 +1,137 @@
+#include "cmd/run_report.h"
+
+#include <inttypes.h>
+
+#include "cmd/sheet.h"
+#include "db/id.h"
+#include "report/format.h"
+
+static bool find(const bson_t *doc, const char *path, bson_iter_t *found)
+{
+    bson_iter_t iter;
+    return doc && bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, path, found);
+}
+
+static const char *text_at(const tf_run *run, const char *path)
+{
+    bson_iter_t found;
+    return find(run->doc, path, &found) && BSON_ITER_HOLDS_UTF8(&found) ? bson_iter_utf8(&found, NULL) : NULL;
+}
+
+int64_t tf_run_count(const tf_run *run, const char *name)
+{
+    char path[64];
+    bson_iter_t found;
+    snprintf(path, sizeof path, "counts.%s", name);
+    return find(run->doc, path, &found) ? bson_iter_as_int64(&found) : 0;
+}
+
+int64_t tf_run_amount(const tf_run *run)
+{
+    return tf_run_count(run, "amount");
+}
+
+int64_t tf_run_duration(const tf_run *run)
+{
+    return run->ended_at > run->started_at ? run->ended_at - run->started_at : 0;
+}
+
+static const char *const counts[][2] = {
+    {"batches", "batches"},     {"refused", "refused"},         {"gone", "gone"},       {"overtaken", "overtaken"},
+    {"conflicts", "conflicts"}, {"already", "alreadyOriginal"}, {"deleted", "deleted"}, {"recreated", "recreated"}};
+
+void tf_run_report_append(const tf_run *run, bson_t *out)
+{
+    tf_terms terms;
+    tf_terms_of_run(run->doc, &terms);
+    BSON_APPEND_UTF8(out, "run", run->id);
+    BSON_APPEND_UTF8(out, "migration_name", run->migration);
+    BSON_APPEND_UTF8(out, "direction", run->down ? "down" : "up");
+    BSON_APPEND_UTF8(out, "state", tf_state_name(run->state));
+    BSON_APPEND_BOOL(out, "active", run->active);
+    BSON_APPEND_INT64(out, "tokens", tf_run_count(run, "applied"));
+    tf_terms_append_amount(&terms, out, "totalAmount", tf_run_amount(run));
+    tf_terms_append(&terms, out);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        BSON_APPEND_INT64(out, counts[i][1], tf_run_count(run, counts[i][0]));
+    tf_append_text(out, "strategy", run->strategy);
+    tf_append_text(out, "collection", run->collection);
+    tf_append_text(out, "restores", run->restores);
+    tf_append_text(out, "restoredBy", run->restored_by);
+    tf_append_time(out, "startedAt", run->started_at);
+    tf_append_time(out, "endedAt", run->ended_at);
+    tf_append_text(out, "user", run->owner.user);
+    tf_append_text(out, "host", run->owner.host);
+    tf_append_text(out, "toolVersion", text_at(run, "tool_version"));
+    tf_append_text(out, "error", text_at(run, "error.message"));
+}
+
+void tf_runs_report_append(const tf_run *runs, size_t count, bson_t *to, const char *key)
+{
+    bson_t array;
+    uint32_t n = 0;
+    BSON_APPEND_ARRAY_BEGIN(to, key, &array);
+    for (size_t i = 0; i < count; i++) {
+        _cleanup_bson_ bson_t run = BSON_INITIALIZER;
+        tf_run_report_append(&runs[i], &run);
+        tf_array_append_document(&array, &n, &run);
+    }
+    bson_append_array_end(to, &array);
+}
+
+void tf_runs_report_print(const tf_run *runs, size_t count)
+{
+    static const tf_column columns[] = {{"run", "run", TF_COLUMN_TEXT, 0},
+                                        {"direction", "", TF_COLUMN_TEXT, 0},
+                                        {"state", "state", TF_COLUMN_STATE, TF_COLUMN_SHRINK},
+                                        {"documents", "documents", TF_COLUMN_COUNT, 0},
+                                        {"aside", "left", TF_COLUMN_COUNT, 0},
+                                        {"took", "took", TF_COLUMN_DURATION, 0},
+                                        {NULL, NULL, TF_COLUMN_TEXT, 0}};
+    _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
+    for (size_t i = 0; i < count; i++) {
+        const tf_run *run = &runs[i];
+        int64_t aside = tf_run_count(run, "refused") + tf_run_count(run, "overtaken") + tf_run_count(run, "conflicts");
+        int64_t took = tf_run_duration(run);
+        tf_table_add(table, TF_CELL_TEXT(run->id), TF_CELL_TEXT(run->down ? "down" : "up"),
+                     TF_CELL_TEXT(tf_state_name(run->state)), TF_CELL_NUMBER(tf_run_count(run, "applied")),
+                     aside ? TF_CELL_NUMBER(aside) : TF_CELL_NONE, took ? TF_CELL_NUMBER(took) : TF_CELL_NONE);
+    }
+    tf_table_print(table, stdout);
+}
+
+static void add_times(const tf_run *run, tf_table *sheet)
+{
+    tf_sheet_add(sheet, "started", "%s by %s@%s", TF_TIME(run->started_at), run->owner.user, run->owner.host);
+    if (run->ended_at)
+        tf_sheet_add(sheet, "ended", "%s, after %s", TF_TIME(run->ended_at), TF_DURATION(tf_run_duration(run)));
+    else if (run->active && run->lease_left_ms > 0)
+        tf_sheet_add(sheet, "lease", "ends in %s unless renewed", TF_DURATION(run->lease_left_ms));
+}
+
+void tf_run_report_sheet(const tf_run *run, tf_table *sheet)
+{
+    static const char *const asides[][2] = {{"refused", "refused"},          {"gone", "gone before us"},
+                                            {"overtaken", "overtaken"},      {"conflicts", "conflicts"},
+                                            {"already", "already original"}, {"recreated", "recreated"}};
+    tf_terms terms;
+    tf_terms_of_run(run->doc, &terms);
+    tf_sheet_add(sheet, "run", "%s", run->id);
+    tf_sheet_add(sheet, "migration", "%s, %s", run->migration, run->down ? "down" : "up");
+    tf_sheet_add(sheet, "state", "%s", tf_state_name(run->state));
+    if (run->restores[0])
+        tf_sheet_add(sheet, "takes back", "%s", run->restores);
+    if (run->restored_by[0])
+        tf_sheet_add(sheet, "taken back by", "%s", run->restored_by);
+    add_times(run, sheet);
+    tf_sheet_add(sheet, run->down ? "restored" : "repaired", "%s of %s",
+                 TF_DOCUMENTS(&terms, tf_run_count(run, "applied")), run->collection);
+    if (terms.amounts)
+        tf_sheet_add(sheet, "amount", "%s", TF_AMOUNT(&terms, tf_run_amount(run)));
+    for (size_t i = 0; i < sizeof asides / sizeof *asides; i++)
+        if (tf_run_count(run, asides[i][0]))
+            tf_sheet_add(sheet, asides[i][1], "%s", TF_COUNT(tf_run_count(run, asides[i][0])));
+    tf_sheet_add(sheet, "batches", "%s, strategy %s", TF_COUNT(tf_run_count(run, "batches")), run->strategy);
+    if (text_at(run, "error.message"))
+        tf_sheet_add(sheet, "error", "%s", text_at(run, "error.message"));
+}

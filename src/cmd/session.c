@@ -1,0 +1,70 @@
+#include "cmd/session.h"
+
+#include "cmd/version.h"
+#include "report/output.h"
+
+/* What a phase of the engine is called on the progress line. */
+static const char *label_of(const char *phase)
+{
+    static const char *const labels[][2] = {{"plan", "counting"},
+                                            {"ledger", "adding up"},
+                                            {"repair", "repairing"},
+                                            {"restore", "restoring"},
+                                            {"verify", "verifying"}};
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        if (strcmp(labels[i][0], phase) == 0)
+            return labels[i][1];
+    return phase;
+}
+
+static void show_progress(void *arg, const char *phase, int64_t done, int64_t total)
+{
+    tf_session *session = arg;
+    if (strcmp(session->phase, phase) != 0)
+        tf_session_settle(session);
+    if (!session->progress) {
+        snprintf(session->phase, sizeof session->phase, "%s", phase);
+        session->progress = tf_progress_new(label_of(phase), total, session->progress_flags);
+    }
+    tf_progress_set(session->progress, done, total, NULL);
+}
+
+static void show_message(void *arg, const char *text)
+{
+    tf_session *session = arg;
+    if (session->progress)
+        tf_progress_say(session->progress, "tokenfix: %s", text);
+    else if (!(session->progress_flags & TF_PROGRESS_QUIET))
+        tf_output_note("%s", text);
+}
+
+bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_migration *migration, tf_error *err)
+{
+    tf_connection *to = &session->connection;
+    if (!tf_connection_resolve(globals, to, err) ||
+        !tf_client_open(to->uri, to->db, to->state_db, to->timeout_ms, &session->client, err))
+        return false;
+    session->open = true;
+    session->progress_flags = globals->quiet ? TF_PROGRESS_QUIET : globals->json ? TF_PROGRESS_LINES : 0;
+    tf_engine_init(&session->engine, &session->client, migration);
+    session->engine.observer = (tf_observer){.arg = session, .progress = show_progress, .message = show_message};
+    session->engine.settings.tool_version = tf_version();
+    session->engine.settings.database_user = mongoc_uri_get_username(to->uri);
+    return true;
+}
+
+void tf_session_settle(tf_session *session)
+{
+    tf_progress_done(session->progress);
+    session->progress = NULL;
+    session->phase[0] = '\0';
+}
+
+void tf_session_done(tf_session *session)
+{
+    tf_session_settle(session);
+    if (session->open)
+        tf_client_close(&session->client);
+    tf_connection_done(&session->connection);
+    session->open = false;
+}
