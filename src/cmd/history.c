@@ -1,4 +1,5 @@
 #include "cmd/commands.h"
+#include "cmd/find_run.h"
 #include "cmd/history_report.h"
 #include "cmd/run_report.h"
 #include "cmd/session.h"

@@ -20,9 +20,9 @@ typedef struct {
     bool applied;
 } row;
 
-static const char *state_of(const row *row)
+static const char *state_of(const row *r)
 {
-    return row->applied ? "applied" : row->newest ? tf_state_name(row->newest->state) : "pending";
+    return r->applied ? "applied" : r->newest ? tf_state_name(r->newest->state) : "pending";
 }
 
 static const tf_run *newest_up(const tf_run *runs, size_t count, const char *migration)
