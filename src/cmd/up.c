@@ -144,26 +144,23 @@ static int not_needed(const tf_session *session, const char *state, const char *
 static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *err, bool json)
 {
     const char *run = outcome->run[0] ? outcome->run : NULL;
-    _cleanup_bson_ bson_t more = BSON_INITIALIZER;
-    if (run && tf_error_exit(err->code) == 7)
+    _cleanup_bson_ bson_t data = BSON_INITIALIZER;
+    tf_terms terms;
+    if (!run)
+        return tf_output_error(err, NULL, NULL, json);
+    if (tf_error_exit(err->code) == 7)
         tf_error_hint(err,
                       "Go on with 'tokenfix up --resume=%s --confirm', or take back what is done with 'tokenfix "
                       "down %s --confirm'.",
                       run, run);
-    if (run && (outcome->documents > 0 || outcome->verified)) {
-        tf_terms terms;
-        tf_terms_of_run_id(&session->engine.store, run, &terms);
-        if (json) {
-            bson_t done;
-            BSON_APPEND_DOCUMENT_BEGIN(&more, "outcome", &done);
-            tf_up_report_append(outcome, &terms, &done);
-            bson_append_document_end(&more, &done);
-        } else {
-            tf_up_report_print(outcome, &terms);
-            printf("\n");
-        }
+    tf_terms_of_run_id(&session->engine.store, run, &terms);
+    if (json)
+        tf_up_report_append(outcome, &terms, &data);
+    else if (outcome->documents > 0 || outcome->verified) {
+        tf_up_report_print(outcome, &terms);
+        printf("\n");
     }
-    return tf_output_failure(err, run, &more, json);
+    return tf_output_failure(err, run, json ? &data : NULL, json);
 }
 
 /* ---- the preview in front ---- */

@@ -159,8 +159,8 @@ static void create__at_once_gives_every_one_its_number(void **state)
     char names[COUNT][16];
     for (int i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof names[i], "name_%d", i);
-        p[i] = tf_program_start(NULL, &(tf_program_options){.argv = (const char *[]){"create", names[i], "--dir", root,
-                                                                                     "--json", NULL}});
+        p[i] = tf_program_start(
+            NULL, &(tf_program_options){.argv = (const char *[]){"create", names[i], "--dir", root, "--json", NULL}});
     }
     bool taken[COUNT + 1] = {false};
     for (int i = 0; i < COUNT; i++) {

@@ -95,7 +95,8 @@ static void verify__finds_an_altered_backup(void **state)
     char name[128];
     snprintf(name, sizeof name, "backup_%s", tf_program_text(up, "data.run"));
     mongoc_collection_t *backup = mongoc_client_get_collection(f->client, f->state_db, name);
-    bson_t *query = BCON_NEW("_id", BCON_INT32(3)), *change = BCON_NEW("$set", "{", "total_amount", BCON_INT32(11), "}");
+    bson_t *query = BCON_NEW("_id", BCON_INT32(3)),
+           *change = BCON_NEW("$set", "{", "total_amount", BCON_INT32(11), "}");
     assert_true(mongoc_collection_update_one(backup, query, change, NULL, NULL, NULL));
     bson_destroy(query);
     bson_destroy(change);

@@ -41,7 +41,8 @@ static inline void tf_tokens_sample(tf_fixture *f, int count)
 static inline void tf_tokens_update(tf_fixture *f, const char *filter, const char *update)
 {
     char json[1024];
-    snprintf(json, sizeof json, "{\"update\": \"cashu_tokens\", \"updates\": [{\"q\": %s, \"u\": %s}]}", filter, update);
+    snprintf(json, sizeof json, "{\"update\": \"cashu_tokens\", \"updates\": [{\"q\": %s, \"u\": %s}]}", filter,
+             update);
     bson_destroy(tf_fixture_command(f, json));
 }
 

@@ -92,9 +92,8 @@ static void proof__lists_what_is_wrong(void **state)
     proof.changed_ids = BCON_NEW("0", BCON_INT32(5), "1", "six");
     proof.missing_ids = BCON_NEW("0", BCON_INT32(7));
     proof.refused_ids = BCON_NEW("0", "{", "_id", BCON_INT32(8), "reason", "status occurs twice", "}");
-    proof.unexplained_rows =
-        BCON_NEW("0", "{", "owner", "{", "npub", "a", "}", "status", "spent", "expected", BCON_INT64(5), "found",
-                 BCON_INT64(6), "}");
+    proof.unexplained_rows = BCON_NEW("0", "{", "owner", "{", "npub", "a", "}", "status", "spent", "expected",
+                                      BCON_INT64(5), "found", BCON_INT64(6), "}");
     proof.findings = BCON_NEW("0", "{", "check", "chain", "message", "batch 7 of partition 1 is missing", "}");
     char *text = tf_capture(print_proof, &(given){.proof = &proof, .terms = &sat});
     assert_non_null(strstr(text, "(up, completed): FINDINGS\n"));
@@ -135,8 +134,9 @@ static void proof__of_a_rolled_back_run_is_its_restorations(void **state)
     proof.rolled_back = proof.down = true;
     snprintf(proof.asked, sizeof proof.asked, "20261120t170000-004-aaaaaa");
     char *text = tf_capture(print_proof, &(given){.proof = &proof, .terms = &sat});
-    assert_non_null(strstr(text, "Run 20261120t170000-004-aaaaaa was rolled back; this is the proof of its restoration.\n"
-                                 "Run 20261120t173012-004-3fa9c1 (down, completed): proven\n"));
+    assert_non_null(strstr(text,
+                           "Run 20261120t170000-004-aaaaaa was rolled back; this is the proof of its restoration.\n"
+                           "Run 20261120t173012-004-3fa9c1 (down, completed): proven\n"));
     assert_non_null(strstr(text, "byte for byte as before the repair"));
     free(text);
 }
@@ -169,9 +169,9 @@ static int64_t number(const bson_t *doc, const char *path)
 static void proof__has_the_field_names_that_others_rely_on(void **state)
 {
     (void)state;
-    static const char *const names[] = {"equal",          "changedLater",       "missing",     "remaining", "newDefects",
-                                        "ledger.users",   "ledger.explained",   "documents",   "refused",   "gone",
-                                        "overtaken",      "ledger.unexplained", "totalAmount", "conflicts", "batches"};
+    static const char *const names[] = {"equal",        "changedLater",       "missing",     "remaining", "newDefects",
+                                        "ledger.users", "ledger.explained",   "documents",   "refused",   "gone",
+                                        "overtaken",    "ledger.unexplained", "totalAmount", "conflicts", "batches"};
     bson_t data = BSON_INITIALIZER;
     bson_iter_t at;
     tf_proof proof = good();
@@ -242,8 +242,8 @@ static void down__lists_its_conflicts(void **state)
                           .deleted = 1,
                           .already = 3,
                           .elapsed_ms = 45};
-    outcome.conflict_ids = BCON_NEW("0", "{", "_id", BCON_INT32(8), "reason", "changed since", "}", "1", "{", "_id", "x",
-                                    "reason", "deleted", "}");
+    outcome.conflict_ids = BCON_NEW("0", "{", "_id", BCON_INT32(8), "reason", "changed since", "}", "1", "{", "_id",
+                                    "x", "reason", "deleted", "}");
     char *text = tf_capture(print_down, &(given){.outcome = &outcome, .terms = &sat});
     assert_string_equal(text, "Run 20261120t180000-004-bbbbbb of 004_x: completed\n\n"
                               "takes back        20261120t173012-004-3fa9c1\n"
