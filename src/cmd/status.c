@@ -121,7 +121,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
 const tf_command tf_cmd_status = {
     .name = "status",
     .synopsis = "[MIGRATION]",
-    .summary = "Show whether a migration is applied, what is left to repair, and what to do next",
+    .summary = "Show the state of a migration, and what to do next",
     .description = "Shows the state of the migration, how many documents have the defect, the health score (the share "
                    "of the documents that can have the defect and do not), the last runs, and recommendations. It "
                    "changes nothing.",
