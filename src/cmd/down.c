@@ -6,6 +6,7 @@
 #include "cmd/run_report.h"
 #include "cmd/session.h"
 #include "cmd/sheet.h"
+#include "engine/resolve.h"
 #include "report/output.h"
 
 typedef struct {
@@ -79,8 +80,12 @@ static bool ask(const tf_session *session, const down_args *wanted, const tf_run
         return tf_error_hint(err, "Run 'tokenfix down %s --confirm' to take it back.", target->id);
     }
     tf_terms_of_run(target->doc, &terms);
-    snprintf(question, sizeof question, "This takes back run %s: %s of %s.%s.", target->id,
-             TF_DOCUMENTS(&terms, tf_run_count(target, "applied")), session->client.db, target->collection);
+    if (wanted->resume)
+        snprintf(question, sizeof question, "This goes on with rollback %s of run %s in %s.", target->id,
+                 target->restores, session->client.db);
+    else
+        snprintf(question, sizeof question, "This takes back run %s: %s of %s.%s.", target->id,
+                 TF_DOCUMENTS(&terms, tf_run_count(target, "applied")), session->client.db, target->collection);
     return tf_confirm(question, session->client.db, wanted->yes, err);
 }
 
@@ -90,7 +95,7 @@ static int preview(const tf_session *session, const down_args *wanted, const tf_
     tf_error err = {0};
     if (!json) {
         _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
-        printf("This run would be taken back\n\n");
+        printf("%s\n\n", wanted->resume ? "This rollback would be gone on with" : "This run would be taken back");
         tf_run_report_sheet(target, sheet);
         tf_sheet_print(sheet);
         printf("\n");
@@ -149,6 +154,36 @@ static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *
     return tf_output_failure(err, run, json ? &data : NULL, json);
 }
 
+/* ---- the run ---- */
+
+static bool is_resumable(const tf_run *run)
+{
+    return run->down && (run->state == TF_STATE_INTERRUPTED || run->active);
+}
+
+/* The rollback that --resume goes on with; the engine looks again, and more closely. */
+static bool find_resumed(const tf_engine *engine, tf_run *out, tf_error *err)
+{
+    if (engine->settings.run)
+        return tf_resolve_run(engine, engine->settings.run, out, err);
+    int got = tf_resolve_newest(engine, NULL, is_resumable, out, err);
+    if (got == 0) {
+        tf_error_set(err, TF_ERR_NOTHING_TO_DO, "there is no interrupted rollback to resume");
+        tf_error_hint(err, "'tokenfix status' shows where things stand.");
+    }
+    return got == 1;
+}
+
+static bool find_target(tf_session *session, const down_args *wanted, tf_run *target, tf_error *err)
+{
+    bool found =
+        wanted->resume ? find_resumed(&session->engine, target, err) : tf_down_target(&session->engine, target, err);
+    if (found)
+        tf_runs_complete(&session->engine.store, target, 1);
+    tf_session_settle(session);
+    return found;
+}
+
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
     const down_args *wanted = args;
@@ -156,19 +191,14 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_run_done) tf_run target = {0};
     _cleanup_(tf_outcome_done) tf_outcome outcome = {0};
-    if (!begin(wanted, globals, argc ? argv[0] : NULL, &session, &err) ||
-        !tf_down_target(&session.engine, &target, &err)) {
-        tf_session_settle(&session);
+    if (!begin(wanted, globals, argc ? argv[0] : NULL, &session, &err) || !find_target(&session, wanted, &target, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
-    }
-    tf_session_settle(&session);
     if (!wanted->confirm || !tf_confirm_given(wanted->yes)) {
         int status = preview(&session, wanted, &target, globals->json);
         if (status >= 0)
             return status;
     }
-    if (!wanted->resume)
-        session.engine.settings.run = target.id; /* what was shown, not what is newest by now */
+    session.engine.settings.run = target.id; /* what was shown, not what is newest by now */
     tf_stop_install();
     bool good = tf_down(&session.engine, &outcome, &err);
     tf_session_settle(&session);

@@ -1,11 +1,9 @@
 #include "cmd/commands.h"
-#include "cmd/find_run.h"
 #include "cmd/history_report.h"
 #include "cmd/run_report.h"
 #include "cmd/session.h"
 #include "cmd/sheet.h"
-#include "db/id.h"
-#include "report/format.h"
+#include "engine/resolve.h"
 #include "report/output.h"
 
 typedef struct {
@@ -28,6 +26,7 @@ static int show_runs(tf_session *session, const history_args *wanted, bool json)
     int64_t upto = wanted->offset > INT64_MAX - wanted->limit ? INT64_MAX : wanted->offset + wanted->limit;
     if (!tf_run_list(&session->engine.store, NULL, upto > INT32_MAX ? 0 : upto, &runs, &count, &err))
         return tf_output_error(&err, NULL, NULL, json);
+    tf_runs_complete(&session->engine.store, runs, count);
     size_t skip = (int64_t)count < wanted->offset ? count : (size_t)wanted->offset;
     if (json) {
         _cleanup_bson_ bson_t data = BSON_INITIALIZER;
@@ -73,8 +72,9 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         return tf_output_error(&err, NULL, NULL, globals->json);
     if (argc == 0)
         return show_runs(&session, args, globals->json);
-    if (!tf_find_run(&session.engine, argv[0], &named, &err))
+    if (!tf_resolve_run(&session.engine, argv[0], &named, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
+    tf_runs_complete(&session.engine.store, &named, 1);
     return show_run(&session, &named, args, globals->json);
 }
 

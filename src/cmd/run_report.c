@@ -18,6 +18,46 @@ static const char *text_at(const tf_run *run, const char *path)
     return find(run->doc, path, &found) && BSON_ITER_HOLDS_UTF8(&found) ? bson_iter_utf8(&found, NULL) : NULL;
 }
 
+static const char *const summed[] = {"applied", "refused",   "gone",    "overtaken",
+                                     "already", "conflicts", "deleted", "recreated"};
+
+static void complete(const tf_store *store, tf_run *run)
+{
+    tf_op op = tf_store_op(store, NULL, "add up the batches");
+    tf_error ignored = {0};
+    _cleanup_bson_ bson_t group = BSON_INITIALIZER, sums = BSON_INITIALIZER;
+    BSON_APPEND_NULL(&group, "_id");
+    for (size_t i = 0; i < sizeof summed / sizeof *summed; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "$counts.%s", summed[i]);
+        BCON_APPEND(&group, summed[i], "{", "$sum", BCON_UTF8(path), "}");
+    }
+    BCON_APPEND(&group, "batches", "{", "$sum", BCON_INT64(1), "}", "amount", "{", "$sum", BCON_UTF8("$amount"), "}");
+    _cleanup_(bson_destroyp) bson_t *pipeline = BCON_NEW("0", "{", "$match", "{", "run", BCON_UTF8(run->id), "}", "}",
+                                                         "1", "{", "$group", BCON_DOCUMENT(&group), "}");
+    if (tf_cursor_one(tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, NULL), &op, &sums,
+                      &ignored) < 0)
+        return;
+    bson_t *full = bson_new();
+    bson_copy_to_excluding_noinit(run->doc, full, "counts", NULL);
+    BSON_APPEND_DOCUMENT(full, "counts", &sums);
+    bson_destroy(run->doc);
+    run->doc = full;
+}
+
+void tf_runs_complete(const tf_store *store, tf_run *runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (runs[i].active || !tf_run_is_counted(&runs[i]))
+            complete(store, &runs[i]);
+}
+
+bool tf_run_is_counted(const tf_run *run)
+{
+    bson_iter_t found;
+    return find(run->doc, "counts", &found);
+}
+
 int64_t tf_run_count(const tf_run *run, const char *name)
 {
     char path[64];
@@ -34,6 +74,15 @@ int64_t tf_run_amount(const tf_run *run)
 int64_t tf_run_duration(const tf_run *run)
 {
     return run->ended_at > run->started_at ? run->ended_at - run->started_at : 0;
+}
+
+/* Who started it; the lease's owner may be somebody who took it over. */
+static const char *starter(const tf_run *run, const char *field)
+{
+    char path[32];
+    snprintf(path, sizeof path, "who.%s", field);
+    const char *text = text_at(run, path);
+    return text ? text : "";
 }
 
 static const char *const counts[][2] = {
@@ -60,9 +109,10 @@ void tf_run_report_append(const tf_run *run, bson_t *out)
     tf_append_text(out, "restoredBy", run->restored_by);
     tf_append_time(out, "startedAt", run->started_at);
     tf_append_time(out, "endedAt", run->ended_at);
-    tf_append_text(out, "user", run->owner.user);
-    tf_append_text(out, "host", run->owner.host);
-    tf_append_text(out, "toolVersion", text_at(run, "tool_version"));
+    tf_append_text(out, "user", starter(run, "user"));
+    tf_append_text(out, "host", starter(run, "host"));
+    tf_append_text(out, "databaseUser", text_at(run, "who.database_user"));
+    tf_append_text(out, "toolVersion", text_at(run, "version"));
     tf_append_text(out, "error", text_at(run, "error.message"));
 }
 
@@ -94,7 +144,8 @@ void tf_runs_report_print(const tf_run *runs, size_t count)
         int64_t aside = tf_run_count(run, "refused") + tf_run_count(run, "overtaken") + tf_run_count(run, "conflicts");
         int64_t took = tf_run_duration(run);
         tf_table_add(table, TF_CELL_TEXT(run->id), TF_CELL_TEXT(run->down ? "down" : "up"),
-                     TF_CELL_TEXT(tf_state_name(run->state)), TF_CELL_NUMBER(tf_run_count(run, "applied")),
+                     TF_CELL_TEXT(tf_state_name(run->state)),
+                     tf_run_is_counted(run) ? TF_CELL_NUMBER(tf_run_count(run, "applied")) : TF_CELL_NONE,
                      aside ? TF_CELL_NUMBER(aside) : TF_CELL_NONE, took ? TF_CELL_NUMBER(took) : TF_CELL_NONE);
     }
     tf_table_print(table, stdout);
@@ -102,7 +153,7 @@ void tf_runs_report_print(const tf_run *runs, size_t count)
 
 static void add_times(const tf_run *run, tf_table *sheet)
 {
-    tf_sheet_add(sheet, "started", "%s by %s@%s", TF_TIME(run->started_at), run->owner.user, run->owner.host);
+    tf_sheet_add(sheet, "started", "%s by %s@%s", TF_TIME(run->started_at), starter(run, "user"), starter(run, "host"));
     if (run->ended_at)
         tf_sheet_add(sheet, "ended", "%s, after %s", TF_TIME(run->ended_at), TF_DURATION(tf_run_duration(run)));
     else if (run->active && run->lease_left_ms > 0)

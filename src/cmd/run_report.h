@@ -6,7 +6,14 @@
 #include "report/table.h"
 #include "store/run.h"
 
-/* A number of the run's `counts` ("applied"), of its `amount`; 0 where it is not recorded. */
+/* Where a run's counts are not written down yet, or are older than its batches (it goes on, or was killed), adds up the
+ * batches. Best effort. */
+void tf_runs_complete(const tf_store *store, tf_run *runs, size_t count);
+
+/* Whether a run's counts are known. */
+bool tf_run_is_counted(const tf_run *run);
+
+/* A number of the run's `counts` ("applied"), of its amount; 0 where it is not recorded. */
 int64_t tf_run_count(const tf_run *run, const char *name);
 int64_t tf_run_amount(const tf_run *run);
 

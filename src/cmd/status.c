@@ -108,6 +108,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     tf_session_settle(&session);
     if (!status.runs_visible)
         tf_output_warning("%s (%s)", not_visible, session.client.state_db);
+    tf_runs_complete(&session.engine.store, status.runs, status.runs_count);
     if (globals->json) {
         _cleanup_bson_ bson_t data = BSON_INITIALIZER;
         append_status(&session, &status, &data);

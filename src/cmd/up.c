@@ -5,6 +5,7 @@
 #include "cmd/outcome_report.h"
 #include "cmd/plan_report.h"
 #include "cmd/session.h"
+#include "engine/resolve.h"
 #include "report/output.h"
 
 typedef struct {
@@ -79,22 +80,17 @@ static void set(const up_args *wanted, tf_settings *settings)
     settings->canary = wanted->canary;
 }
 
-/* The migration of the run that --resume names, where no word names one. */
+/* The migration of the run that --resume names, where no word names one. None where the binary does not have it any more:
+ * the run goes on with the repair it has stored. */
 static bool find_by_run(tf_engine *engine, const char *name, tf_error *err)
 {
     tf_run named = {0};
-    int got = tf_run_load(&engine->store, name, &named, err);
-    if (got < 0)
-        return false;
-    if (got == 1)
-        engine->migration = tf_migration_find(named.migration, err);
-    tf_run_done(&named);
     tf_error ignored = {0};
-    if (got == 0) /* a migration's name, or nothing at all: then the engine knows what comes nearest */
-        engine->migration = tf_migration_find(name, &ignored);
-    if (!engine->migration && err->code == TF_ERR_OK)
-        engine->migration = tf_migration_find(NULL, err);
-    return engine->migration != NULL;
+    if (!tf_resolve_run(engine, name, &named, err))
+        return false;
+    engine->migration = tf_migration_find(named.migration, &ignored);
+    tf_run_done(&named);
+    return true;
 }
 
 static bool begin(const up_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
@@ -209,6 +205,13 @@ static int preview(tf_session *session, const up_args *wanted, bool json)
 {
     tf_error err = {0};
     _cleanup_(tf_plan_done) tf_plan plan = {0};
+    if (!session->engine.migration) {
+        tf_error_set(&err, TF_ERR_CONFIRM, "not confirmed: nothing was changed");
+        tf_error_hint(&err,
+                      "This program does not have the run's migration and shows no preview; with --confirm --yes it "
+                      "goes on with the repair that is stored in the run.");
+        return tf_output_error(&err, NULL, NULL, json);
+    }
     bool good = tf_plan_make(&session->engine, 10, 0, 0, &plan, &err);
     tf_session_settle(session);
     if (!good)
