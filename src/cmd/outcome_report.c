@@ -38,6 +38,8 @@ void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_
     BSON_APPEND_INT64(out, "refused", outcome->refused);
     BSON_APPEND_INT64(out, "gone", outcome->gone);
     BSON_APPEND_INT64(out, "overtaken", outcome->overtaken);
+    BSON_APPEND_INT64(out, "conflicts", outcome->conflicts);
+    tf_append_array(out, "conflictIds", outcome->conflict_ids);
     append_proof(outcome, terms, out);
 }
 
@@ -100,13 +102,16 @@ void tf_up_report_print(const tf_outcome *outcome, const tf_terms *terms)
 {
     _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
     printf("Run %s of %s: %s\n\n", outcome->run, outcome->migration, outcome->state);
-    tf_sheet_add(sheet, "repaired", "%s", TF_DOCUMENTS(terms, outcome->documents));
+    bool undone = strncmp(outcome->state, "rolled_back", strlen("rolled_back")) == 0;
+    tf_sheet_add(sheet, "repaired", "%s%s", TF_DOCUMENTS(terms, outcome->documents), undone ? ", and taken back" : "");
     add_amount(sheet, outcome, terms);
+    add_count(sheet, "conflicts", outcome->conflicts, "changed while the run went on; not taken back");
     add_count(sheet, "refused", outcome->refused, "of a form that the server cannot write safely; never touched");
     add_count(sheet, "gone before us", outcome->gone, "no longer matched when their batch came");
     add_count(sheet, "overtaken", outcome->overtaken, "changed by somebody else while being written; left alone");
     add_times(sheet, outcome);
     tf_sheet_print(sheet);
+    tf_ids_print("Conflicts", outcome->conflict_ids, outcome->conflicts);
     print_proof(outcome, terms);
 }
 
