@@ -2,7 +2,7 @@
 add_library(tf_flags INTERFACE)
 # -Wno-format-truncation: messages are cut to the size of their buffer on purpose; snprintf is the bound.
 target_compile_options(tf_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
-  -Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wcast-qual -fno-common -fno-omit-frame-pointer
+  -Wundef -Wvla -Wpointer-arith -Wcast-qual -fno-common -fno-omit-frame-pointer
   -Wno-format-truncation
  
   -include ${CMAKE_SOURCE_DIR}/src/base/poison.h)
