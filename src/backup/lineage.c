@@ -113,11 +113,15 @@ static bool predict_down(const tf_store *store, const tf_lineage *lineage, const
     tf_docs_clear(out);
     for (size_t i = 0; ok && i < before->count; i++) {
         if (tf_docs_same(before, i, &predicted, i)) {
-            bson_t doc = tf_docs_at(&original, i);
+            bson_t doc;
+            tf_docs_view(&original, i, &doc);
             tf_docs_add(out, &doc);
             continue;
         }
-        bson_t now = tf_docs_at(before, i), was = tf_docs_at(&original, i), should = tf_docs_at(&predicted, i);
+        bson_t now, was, should;
+        tf_docs_view(before, i, &now);
+        tf_docs_view(&original, i, &was);
+        tf_docs_view(&predicted, i, &should);
         _cleanup_bson_ bson_t merged = BSON_INITIALIZER;
         tf_restoration_merge(lineage->repair, &now, &was, &should, &merged);
         tf_docs_add(out, &merged);

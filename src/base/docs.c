@@ -45,13 +45,11 @@ const uint8_t *tf_docs_bytes(const tf_docs *docs, size_t i, uint32_t *length)
     return docs->data + docs->offsets[i];
 }
 
-bson_t tf_docs_at(const tf_docs *docs, size_t i)
+void tf_docs_view(const tf_docs *docs, size_t i, bson_t *view)
 {
-    bson_t view;
     uint32_t length;
     const uint8_t *data = tf_docs_bytes(docs, i, &length);
-    bson_init_static(&view, data, length);
-    return view;
+    bson_init_static(view, data, length);
 }
 
 bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j)
@@ -88,7 +86,8 @@ long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint)
 {
     for (size_t k = 0; k < docs->count; k++) {
         size_t i = (hint + k) % docs->count;
-        bson_t candidate = tf_docs_at(docs, i);
+        bson_t candidate;
+        tf_docs_view(docs, i, &candidate);
         if (same_id(&candidate, doc))
             return (long)i;
     }
@@ -100,7 +99,8 @@ void tf_docs_append_ids(const tf_docs *docs, bson_t *out)
     char buffer[16];
     const char *key;
     for (size_t i = 0; i < docs->count; i++) {
-        bson_t doc = tf_docs_at(docs, i);
+        bson_t doc;
+        tf_docs_view(docs, i, &doc);
         bson_iter_t iter;
         size_t length = bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof buffer);
         if (bson_iter_init_find(&iter, &doc, "_id"))

@@ -21,8 +21,8 @@ void tf_docs_done(tf_docs *docs);
 /* Appends a copy. */
 void tf_docs_add(tf_docs *docs, const bson_t *doc);
 
-/* A view of the i-th; valid until the list changes. */
-bson_t tf_docs_at(const tf_docs *docs, size_t i);
+/* Makes *view a view of the i-th; valid until the list changes. (A bson_t points into itself: it cannot be returned.) */
+void tf_docs_view(const tf_docs *docs, size_t i, bson_t *view);
 const uint8_t *tf_docs_bytes(const tf_docs *docs, size_t i, uint32_t *length);
 
 /* Whether two documents are the same bytes. */

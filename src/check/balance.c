@@ -103,7 +103,8 @@ static bool write_chunk(void *arg, tf_docs *chunk, tf_error *err)
 {
     writer *w = arg;
     for (size_t i = 0; i < chunk->count; i++) {
-        bson_t account = tf_docs_at(chunk, i);
+        bson_t account;
+        tf_docs_view(chunk, i, &account);
         if (!sums_are_whole(&account, err))
             return false;
     }
@@ -331,7 +332,7 @@ static bool find_row(comparison *c, const tf_docs *rows, const bson_t *owner, si
 {
     uint64_t hash = hash_of(owner);
     for (size_t k = 0; k < rows->count; k++) {
-        *row = tf_docs_at(rows, (hint + k) % rows->count);
+        tf_docs_view(rows, (hint + k) % rows->count, row);
         if (owner_hash(row) == hash) {
             *found = true;
             return true;
@@ -344,7 +345,7 @@ static bool find_row(comparison *c, const tf_docs *rows, const bson_t *owner, si
         return false;
     *found = single->count > 0;
     if (*found)
-        *row = tf_docs_at(single, 0);
+        tf_docs_view(single, 0, row);
     return true;
 }
 
@@ -355,13 +356,15 @@ static bool compare_chunk(void *arg, tf_docs *chunk, tf_error *err)
     _cleanup_bson_ bson_t keys = BSON_INITIALIZER;
     uint32_t n = 0;
     for (size_t i = 0; i < chunk->count; i++) {
-        bson_t account = tf_docs_at(chunk, i), owner;
+        bson_t account, owner;
+        tf_docs_view(chunk, i, &account);
         if (view_of(&account, "owner", &owner))
             append_key(c, &owner, &keys, &n);
     }
     bool ok = fetch_rows(c, &keys, &rows, err);
     for (size_t i = 0; ok && i < chunk->count; i++) {
-        bson_t account = tf_docs_at(chunk, i), owner, row;
+        bson_t account, owner, row;
+        tf_docs_view(chunk, i, &account);
         bool found = false;
         if (!view_of(&account, "owner", &owner))
             continue;

@@ -213,7 +213,7 @@ bool tf_op_insert_docs(const tf_op *op, const char *collection, const tf_docs *d
     _cleanup_free_ bson_t *views = calloc(docs->count + 1, sizeof *views);
     _cleanup_free_ const bson_t **pointers = calloc(docs->count + 1, sizeof *pointers);
     for (size_t i = 0; i < docs->count; i++) {
-        views[i] = tf_docs_at(docs, i);
+        tf_docs_view(docs, i, &views[i]);
         pointers[i] = &views[i];
     }
     return tf_op_insert(op, collection, pointers, docs->count, err);

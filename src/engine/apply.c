@@ -16,7 +16,8 @@ static void screen(tf_batch *b)
 {
     const tf_repair *repair = b->context->lineage->repair;
     for (size_t i = 0; i < b->scratch.count; i++) {
-        bson_t doc = tf_docs_at(&b->scratch, i);
+        bson_t doc;
+        tf_docs_view(&b->scratch, i, &doc);
         const char *refusal = tf_snapshot_refusal(repair, &doc);
         if (refusal)
             tf_left_add(&b->refused, &doc, refusal);
@@ -32,7 +33,8 @@ static bool gather_again(tf_batch *b, tf_error *err)
     tf_docs saved = {0}, missing = {0};
     bool ok = tf_snapshot_read_ids(&context->store, NULL, context->run.id, &b->ids, &saved, err);
     for (size_t i = 0; ok && i < b->before.count; i++) {
-        bson_t doc = tf_docs_at(&b->before, i);
+        bson_t doc;
+        tf_docs_view(&b->before, i, &doc);
         if (tf_docs_find_id(&saved, &doc, i) < 0)
             tf_docs_add(&missing, &doc);
     }
@@ -135,7 +137,8 @@ static bool check(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     size_t i = 0;
     int got;
     while ((got = tf_cursor_next(cursor, &op, &image, err)) == 1 && i < b->before.count) {
-        bson_t before = tf_docs_at(&b->before, i++);
+        bson_t before;
+        tf_docs_view(&b->before, i++, &before);
         if (!invariants_hold(b, image, err) || !tf_tally_add(b->moves, &before, image, err))
             return false;
     }

@@ -143,7 +143,8 @@ static bool apply_group(tf_batch *b, const tf_op *op, size_t from, size_t to, co
     uint32_t n = 0, ids_count = 0, images_count = 0;
     bson_iter_t iter;
     for (size_t i = from; i < to; i++) {
-        bson_t doc = tf_docs_at(&b->before, i);
+        bson_t doc;
+        tf_docs_view(&b->before, i, &doc);
         if (bson_iter_init_find(&iter, &doc, "_id"))
             tf_array_append_value(&ids, &ids_count, bson_iter_value(&iter));
         append_image(repair, &doc, &images, &images_count);
@@ -213,7 +214,9 @@ static bool classify(tf_batch *b, const char *overtaken, bson_t *applied_ids, tf
     if (!tf_snapshot_read_current(&b->context->store, NULL, repair->collection, &ids, NULL, &b->scratch, err))
         return false;
     for (size_t i = 0; i < b->before.count; i++) {
-        bson_t before = tf_docs_at(&b->before, i), wanted = tf_docs_at(&b->wanted, i);
+        bson_t before, wanted;
+        tf_docs_view(&b->before, i, &before);
+        tf_docs_view(&b->wanted, i, &wanted);
         long k = tf_docs_find_id(&b->scratch, &before, at);
         if (k >= 0 && tf_docs_same(&b->scratch, (size_t)k, &b->wanted, i)) {
             at = (size_t)k + 1;
@@ -262,7 +265,9 @@ bool tf_guard_replace(tf_batch *b, tf_error *err)
     tf_statements statements = {.array = BSON_INITIALIZER};
     bool ok = true;
     for (size_t i = 0; ok && i < b->before.count; i++) {
-        bson_t before = tf_docs_at(&b->before, i), wanted = tf_docs_at(&b->wanted, i);
+        bson_t before, wanted;
+        tf_docs_view(&b->before, i, &before);
+        tf_docs_view(&b->wanted, i, &wanted);
         _cleanup_bson_ bson_t query = BSON_INITIALIZER;
         bson_iter_t iter;
         if (bson_iter_init_find(&iter, &before, "_id"))

@@ -128,14 +128,18 @@ static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     if (ok && b->recovering)
         ok = tf_snapshot_read_ids(&context->store, NULL, context->run.id, &b->ids, &saved, err);
     for (size_t i = u->from; ok && i < u->to; i++) {
-        bson_t original = tf_docs_at(&u->original, i), predicted = tf_docs_at(&u->predicted, i);
+        bson_t original, predicted;
+        tf_docs_view(&u->original, i, &original);
+        tf_docs_view(&u->predicted, i, &predicted);
         long s = b->recovering ? tf_docs_find_id(&saved, &original, i - u->from) : -1;
         long k = tf_docs_find_id(&b->scratch, &original, at);
         if (s >= 0) { /* backed up before we died: what stood there then decides */
-            bson_t then = tf_docs_at(&saved, (size_t)s);
+            bson_t then;
+            tf_docs_view(&saved, (size_t)s, &then);
             decide(b, &then, &original, &predicted);
         } else if (k >= 0) {
-            bson_t now = tf_docs_at(&b->scratch, (size_t)k);
+            bson_t now;
+            tf_docs_view(&b->scratch, (size_t)k, &now);
             at = (size_t)k + 1;
             decide(b, &now, &original, &predicted);
         } else
@@ -144,7 +148,8 @@ static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     if (ok && b->recovering) { /* only what is not saved yet goes into the backup */
         tf_docs fresh = {0};
         for (size_t i = 0; i < b->before.count; i++) {
-            bson_t doc = tf_docs_at(&b->before, i);
+            bson_t doc;
+            tf_docs_view(&b->before, i, &doc);
             if (tf_docs_find_id(&saved, &doc, i) < 0)
                 tf_docs_add(&fresh, &doc);
         }
@@ -163,7 +168,8 @@ static bool replace_all(tf_batch *b, mongoc_client_session_t *session, tf_error 
     tf_statements statements = {.array = BSON_INITIALIZER};
     bool ok = true;
     for (size_t i = 0; ok && i < b->before.count; i++) {
-        bson_t wanted = tf_docs_at(&b->wanted, i);
+        bson_t wanted;
+        tf_docs_view(&b->wanted, i, &wanted);
         _cleanup_bson_ bson_t query = BSON_INITIALIZER;
         bson_iter_t iter;
         if (bson_iter_init_find(&iter, &wanted, "_id"))
@@ -200,7 +206,9 @@ static bool check(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     if (b->scratch.length != b->wanted.length || memcmp(b->scratch.data, b->wanted.data, b->wanted.length) != 0)
         return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: what was given back is not byte for byte what was backed up");
     for (size_t i = 0; i < b->before.count; i++) {
-        bson_t now = tf_docs_at(&b->before, i), wanted = tf_docs_at(&b->wanted, i);
+        bson_t now, wanted;
+        tf_docs_view(&b->before, i, &now);
+        tf_docs_view(&b->wanted, i, &wanted);
         if (!tf_tally_add(b->moves, &now, &wanted, err))
             return false;
     }
@@ -218,7 +226,8 @@ static void describe(const tf_batch *b, bson_t *record)
 
 static void id_at(const unit *u, size_t i, bson_value_t *out)
 {
-    bson_t doc = tf_docs_at(&u->original, i);
+    bson_t doc;
+    tf_docs_view(&u->original, i, &doc);
     bson_iter_t iter;
     if (bson_iter_init_find(&iter, &doc, "_id"))
         tf_id_set(out, bson_iter_value(&iter));
@@ -232,7 +241,8 @@ static void cut(tf_batch *b, unit *u, size_t from, size_t to)
     u->from = from;
     u->to = to;
     for (size_t i = from; i < to; i++) {
-        bson_t doc = tf_docs_at(&u->original, i);
+        bson_t doc;
+        tf_docs_view(&u->original, i, &doc);
         bson_iter_t iter;
         if (bson_iter_init_find(&iter, &doc, "_id"))
             tf_array_append_value(&b->ids, &n, bson_iter_value(&iter));

@@ -31,7 +31,8 @@ bool tf_split_bounds(const tf_engine *engine, const tf_repair *repair, int64_t d
         bson_iter_t iter;
         if (i <= last || i >= sample.count || tf_docs_same(&sample, i, &sample, last)) /* a sample may repeat a document */
             continue;
-        bson_t at = tf_docs_at(&sample, i);
+        bson_t at;
+        tf_docs_view(&sample, i, &at);
         _cleanup_bson_ bson_t bound = BSON_INITIALIZER;
         if (bson_iter_init_find(&iter, &at, "_id"))
             bson_append_iter(&bound, "v", 1, &iter);

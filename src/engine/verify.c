@@ -97,7 +97,9 @@ static bool compare_documents(prover *p, const tf_batch_record *record, tf_error
 {
     size_t at = 0;
     for (size_t i = 0; i < p->before.count; i++) {
-        bson_t before = tf_docs_at(&p->before, i), predicted = tf_docs_at(&p->predicted, i);
+        bson_t before, predicted;
+        tf_docs_view(&p->before, i, &before);
+        tf_docs_view(&p->predicted, i, &predicted);
         if (is_overtaken(record, &before))
             continue;
         if (!tf_tally_add(p->moves, &before, &predicted, err))

@@ -52,7 +52,8 @@ static void open_cursor(tf_walk *walk)
     const tf_repair *repair = walk->context->lineage->repair;
     bson_value_t after = tf_id_is_open(&p->cursor) ? p->bounds.after : p->cursor;
     if (walk->queue.count > walk->head) {
-        bson_t doc = tf_docs_at(&walk->queue, walk->queue.count - 1);
+        bson_t doc;
+        tf_docs_view(&walk->queue, walk->queue.count - 1, &doc);
         bson_iter_t iter;
         if (bson_iter_init_find(&iter, &doc, "_id"))
             bson_value_copy(bson_iter_value(&iter), &after);
@@ -100,7 +101,8 @@ static void compact(tf_walk *walk)
         return;
     tf_docs rest = {0};
     for (size_t i = walk->head; i < walk->queue.count; i++) {
-        bson_t doc = tf_docs_at(&walk->queue, i);
+        bson_t doc;
+        tf_docs_view(&walk->queue, i, &doc);
         tf_docs_add(&rest, &doc);
     }
     tf_docs_done(&walk->queue);
@@ -127,7 +129,8 @@ bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
 
 static size_t size_of(const tf_docs *docs, size_t i)
 {
-    bson_t doc = tf_docs_at(docs, i);
+    bson_t doc;
+    tf_docs_view(docs, i, &doc);
     bson_iter_t iter;
     return bson_iter_init_find(&iter, &doc, "size") ? (size_t)bson_iter_as_int64(&iter) : 0;
 }
@@ -140,14 +143,16 @@ size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t 
         bytes += size_of(&walk->queue, i);
         if (n > 0 && bytes > walk->bytes_limit)
             break;
-        bson_t doc = tf_docs_at(&walk->queue, i);
+        bson_t doc;
+        tf_docs_view(&walk->queue, i, &doc);
         bson_iter_t iter;
         if (!bson_iter_init_find(&iter, &doc, "_id"))
             break; /* cannot be: every document has one */
         tf_array_append_value(ids, &n, bson_iter_value(&iter));
     }
     if (n > 0) {
-        bson_t doc = tf_docs_at(&walk->queue, walk->head + n - 1);
+        bson_t doc;
+        tf_docs_view(&walk->queue, walk->head + n - 1, &doc);
         bson_iter_t iter;
         if (bson_iter_init_find(&iter, &doc, "_id"))
             tf_id_set(last, bson_iter_value(&iter));

@@ -31,7 +31,8 @@ static bool insert_all(const tf_store *store, const char *run, const char *phase
     tf_op op = tf_store_op(store, NULL, "write the ledger");
     tf_docs docs = {0};
     for (size_t i = 0; i < accounts->count; i++) {
-        bson_t account = tf_docs_at(accounts, i), owner, sums;
+        bson_t account, owner, sums;
+        tf_docs_view(accounts, i, &account);
         _cleanup_bson_ bson_t key = BSON_INITIALIZER, doc = BSON_INITIALIZER;
         if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
             continue;
@@ -52,7 +53,8 @@ static bool set_all(const tf_store *store, const char *run, const char *phase, c
     _cleanup_bson_ bson_t command = BSON_INITIALIZER, statements = BSON_INITIALIZER;
     uint32_t n = 0;
     for (size_t i = 0; i < accounts->count; i++) {
-        bson_t account = tf_docs_at(accounts, i), owner, sums;
+        bson_t account, owner, sums;
+        tf_docs_view(accounts, i, &account);
         _cleanup_bson_ bson_t key = BSON_INITIALIZER;
         if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
             continue;

@@ -245,7 +245,7 @@ bool tf_run_transition(const tf_store *store, tf_run *run, tf_state to, bool act
     if (set)
         bson_concat(&fields, set);
     bson_append_document_end(&update, &fields);
-    if (!active) {
+    if (!active && run->active) {
         bson_t now;
         BSON_APPEND_DOCUMENT_BEGIN(&update, "$currentDate", &now);
         BSON_APPEND_BOOL(&now, "ended_at", true);
