@@ -189,6 +189,8 @@ static int compare_rows(const void *a, const void *b)
 
 static void sort(tf_tally *tally)
 {
+    if (tally->count == 0)
+        return;
     qsort(tally->rows, tally->count, sizeof *tally->rows, compare_rows);
     memset(tally->slots, 0, tally->slots_count * sizeof *tally->slots);
     for (size_t i = 0; i < tally->count; i++)
