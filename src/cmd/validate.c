@@ -178,7 +178,7 @@ static int tell(const result *found, const tf_migration *migration, bool json)
         append_checks(&found->list, &data);
         append_risk(found, &data);
         if (!valid)
-            return tf_output_invalid(&err, &data);
+            return tf_output_failure(&err, NULL, &data, true);
         tf_output_success(&data);
         return 0;
     }

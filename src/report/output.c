@@ -73,12 +73,6 @@ static void line(const char *label, const char *color, size_t indent, const char
     tf_text_wrap(stderr, clean, strlen(label), indent, terminal.width);
 }
 
-int tf_output_invalid(const tf_error *err, const bson_t *data)
-{
-    error_as_json(err, NULL, NULL, data);
-    return tf_error_exit(err->code);
-}
-
 static int output(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data, bool json)
 {
     if (json) {

@@ -20,10 +20,6 @@ int tf_output_error(const tf_error *err, const char *run, const bson_t *preview,
  * not show `data`, which may be NULL. */
 int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, bool json);
 
-/* {"success": false, "data": {…}, "error": {…}} on standard output: what was looked at, and why it is not good. Returns
- * the exit status. */
-int tf_output_invalid(const tf_error *err, const bson_t *data);
-
 /* A line on standard error: "tokenfix: warning: …" / "tokenfix: …", wrapped. */
 void tf_output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tf_output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
