@@ -38,9 +38,11 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     }
     tf_plan_report_print(&session.engine, &plan);
     if (plan.documents > 0)
-        printf("\nNothing was changed. 'tokenfix up %s --confirm' repairs.\n", migration->id);
+        printf("\nNothing was changed. To repair:\n  tokenfix up %s --confirm\n", migration->id);
     else
         printf("\nNothing to repair.\n");
+    if (plan.empty)
+        tf_output_warning("%s.%s holds no document at all: check --db", session.client.db, plan.repair->collection);
     return 0;
 }
 

@@ -14,6 +14,7 @@ void tf_proof_report_append(const tf_proof *proof, const tf_terms *terms, bson_t
     BSON_APPEND_UTF8(out, "direction", proof->down ? "down" : "up");
     BSON_APPEND_UTF8(out, "state", proof->state);
     BSON_APPEND_BOOL(out, "rolledBack", proof->rolled_back);
+    BSON_APPEND_BOOL(out, "finished", !proof->unfinished);
     BSON_APPEND_BOOL(out, "ok", proof->ok);
     BSON_APPEND_INT64(out, "documents", proof->documents);
     BSON_APPEND_INT64(out, "equal", proof->equal);
@@ -53,6 +54,7 @@ static void print_verdict(const tf_proof *proof)
     tf_terminal terminal = tf_terminal_of(stdout);
     const char *word = !proof->ok                            ? "FINDINGS"
                        : tf_proof_report_has_findings(proof) ? "proven, but changed since"
+                       : proof->unfinished                   ? "proven so far"
                                                              : "proven";
     const char *color = !proof->ok ? "1;31" : tf_proof_report_has_findings(proof) ? "1;33" : "1;32";
     if (proof->rolled_back)
@@ -83,15 +85,16 @@ static void print_counts(const tf_proof *proof, const tf_terms *terms)
          proof->down ? "byte for byte as before the repair" : "byte for byte as the repair predicts"},
         {"changed later", proof->changed_later, true, "by somebody else, after the run"},
         {"missing", proof->missing, true, "deleted since, or lost"},
-        {"remaining", proof->remaining, !proof->down, "should have been repaired and were not"},
+        {"remaining", proof->remaining, !proof->down,
+         proof->unfinished ? "still to be repaired: the run is not finished" : "should have been repaired and were not"},
         {"new defects", proof->new_defects, false, "came up after the run; 'up --again' repairs them"},
         {"refused", proof->refused, false, "of a form that the server cannot write safely; never touched"},
         {"gone before us", proof->gone, false, "no longer matched when their batch came"},
         {"overtaken", proof->overtaken, false, "changed by somebody else while being written; left alone"},
         {"conflicts", proof->conflicts, false, "changed since the repair; left alone"},
-        {"accounts", proof->ledger_rows, terms->amounts, "balances compared before and after"},
+        {"accounts", proof->ledger_rows, terms->amounts && !proof->unfinished, "balances compared before and after"},
         {"explained", proof->explained, false, "of their differences come from later writes"},
-        {"unexplained", proof->unexplained, terms->amounts, "of their differences come from nothing we know"},
+        {"unexplained", proof->unexplained, terms->amounts && !proof->unfinished, "of their differences come from nothing we know"},
     };
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, TF_TABLE_NO_HEADER);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -214,7 +217,8 @@ void tf_proof_report_print(const tf_proof *proof, const tf_terms *terms)
     print_findings(proof);
     tf_ids_print("Changed later", proof->changed_ids, proof->changed_later);
     tf_ids_print("Missing", proof->missing_ids, proof->missing);
-    tf_ids_print("Remaining", proof->remaining_ids, proof->remaining);
+    if (!proof->unfinished)
+        tf_ids_print("Remaining", proof->remaining_ids, proof->remaining);
     tf_ids_print("Refused", proof->refused_ids, proof->refused);
     print_unexplained(proof);
 }

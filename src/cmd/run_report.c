@@ -184,5 +184,5 @@ void tf_run_report_sheet(const tf_run *run, tf_table *sheet)
             tf_sheet_add(sheet, asides[i][1], "%s", TF_COUNT(tf_run_count(run, asides[i][0])));
     tf_sheet_add(sheet, "batches", "%s, strategy %s", TF_COUNT(tf_run_count(run, "batches")), run->strategy);
     if (text_at(run, "error.message"))
-        tf_sheet_add(sheet, "error", "%s", text_at(run, "error.message"));
+        tf_sheet_add(sheet, run->state == TF_STATE_COMPLETED ? "had stopped" : "error", "%s", text_at(run, "error.message"));
 }

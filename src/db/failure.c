@@ -102,7 +102,10 @@ bool tf_failure(tf_error *err, const bson_error_t *error, const bson_t *reply, c
     if (!err || err->code != TF_ERR_OK)
         return false;
     char text[sizeof error->message];
-    quote_free(error->message, text, sizeof text);
+    if (error->domain == MONGOC_ERROR_SERVER_SELECTION) /* quotes host names, and what the network says of them */
+        snprintf(text, sizeof text, "%s", error->message);
+    else
+        quote_free(error->message, text, sizeof text);
     tf_error_code code = code_of(error);
     uint32_t labels = read_labels(error, reply);
     if (is_state_change(error->code) && error->domain == MONGOC_ERROR_SERVER)

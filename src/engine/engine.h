@@ -62,6 +62,7 @@ typedef struct tf_impact {
 typedef struct tf_plan {
     tf_repair *repair;
     int64_t documents, amount, owners;
+    bool empty;         /* the collection holds no document at all, or is not there */
     int64_t odd;        /* documents whose amount cannot be counted */
     bson_t *odd_ids;    /* array of at most 20 of their _ids */
     tf_impact *impacts; /* the page asked for, largest amount first */
@@ -89,7 +90,8 @@ typedef struct tf_proof {
     bool rolled_back;           /* the run asked for was rolled back; the proof is the restoration's */
     bool down;                  /* the proven run is a down */
     char state[32];             /* of the proven run */
-    bool ok;                    /* nothing missing, altered, remaining, unexplained, refused */
+    bool unfinished;            /* the run is: what remains is still to be done, and balances are not compared */
+    bool ok;                    /* nothing missing, altered, unexplained, refused; of a finished run nothing remaining */
     int64_t documents, equal, changed_later, missing;
     int64_t remaining, new_defects, refused, gone, overtaken, conflicts;
     int64_t batches, amount;
@@ -143,7 +145,7 @@ bool tf_down_target(const tf_engine *engine, tf_run *run, tf_error *err);
 /* ---- status ---- */
 
 typedef struct tf_recommendation {
-    char type[32];    /* "resume", "up", "again", "verify", "down" */
+    char type[32];    /* "resume", "up", "again", "verify", "conflicts", "database" */
     char priority[8]; /* "high", "medium", "low" */
     char message[256];
 } tf_recommendation;

@@ -227,6 +227,20 @@ static bool list_odd(const tf_engine *engine, tf_plan *plan, tf_error *err)
     return got == 0;
 }
 
+/* Nothing to repair, or nothing there? A wrong --db must not read like good health. */
+static bool look_whether_empty(const tf_engine *engine, tf_plan *plan, tf_error *err)
+{
+    if (plan->documents > 0)
+        return true;
+    tf_op op = tf_store_op(&engine->store, NULL, "look for a document");
+    op.db = engine->store.repaired;
+    _cleanup_bson_ bson_t all = BSON_INITIALIZER, any = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}");
+    int got = tf_cursor_one(tf_op_find(&op, plan->repair->collection, &all, opts), &op, &any, err);
+    plan->empty = got == 0;
+    return got >= 0;
+}
+
 bool tf_plan_make(const tf_engine *engine, int64_t limit, int64_t offset, int64_t samples, tf_plan *out, tf_error *err)
 {
     tf_plan plan = {.limit = limit, .offset = offset};
@@ -235,7 +249,8 @@ bool tf_plan_make(const tf_engine *engine, int64_t limit, int64_t offset, int64_
     plan.repair = tf_repair_parse(engine->migration->repair, err);
     bool ok = plan.repair && count(engine, &plan, &ids, err);
     int64_t pass_ms = tf_clock_ms() - begin;
-    ok = ok && sample(engine, &plan, &ids, samples, &read_us, err) && list_odd(engine, &plan, err);
+    ok = ok && sample(engine, &plan, &ids, samples, &read_us, err) && list_odd(engine, &plan, err) &&
+         look_whether_empty(engine, &plan, err);
     if (!ok) {
         tf_plan_done(&plan);
         return false;

@@ -90,6 +90,9 @@ static void advise(tf_status *status, const tf_repair *repair)
     const tf_run *up = newest_up(status);
     if (up)
         advise_by_run(status, up);
+    if (status->documents == 0) /* a wrong --db must not read like good health */
+        recommend(status, "database", "high", "collection %s holds no document at all, or is not there: is --db right?",
+                  repair->collection);
     if (!status->needed)
         return;
     if (status->completed)

@@ -249,6 +249,7 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
         if (canary && !prove(context, false, out, &ignored))
             tf_error_detail(err, "the canary could not be verified: %s", ignored.message);
         stop(context, out, err);
+        snprintf(out->proof.state, sizeof out->proof.state, "%s", out->state);
     }
     return false;
 }

@@ -400,7 +400,9 @@ static bool prove(prover *p, bool closing, tf_error *err)
     }
     if (!p->run->down && !count_remaining(p, err))
         return false;
-    proof->ok = bson_empty(proof->findings) && proof->missing == 0 && proof->remaining == 0 && proof->unexplained == 0 &&
+    proof->unfinished = !finished;
+    bool none_remain = !finished || proof->remaining == 0; /* an unfinished run still has them before it */
+    proof->ok = bson_empty(proof->findings) && proof->missing == 0 && none_remain && proof->unexplained == 0 &&
                 proof->refused == 0 && proof->overtaken == 0 && proof->conflicts == 0;
     return true;
 }
@@ -477,8 +479,10 @@ bool tf_verify(const tf_engine *engine, tf_proof *out, tf_error *err)
         tf_run down = {0};
         int got = tf_run_load(&engine->store, run.restored_by, &down, err);
         tf_run_done(&run);
-        if (got == 0)
-            tf_error_set(err, TF_ERR_DAMAGED, "run %s, which took %s back, is missing", down.id, asked);
+        if (got == 0) {
+            tf_error_set(err, TF_ERR_DAMAGED, "run %s, which took %s back, is missing", run.restored_by, asked);
+            tf_error_hint(err, "docs/runbook.md, 'A damaged state database'.");
+        }
         if (got != 1)
             return false;
         run = down;

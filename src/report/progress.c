@@ -60,7 +60,9 @@ const char *tf_progress_render(const tf_progress_state *state, size_t width, boo
     double part = state->total > 0 ? (double)state->done / (double)state->total : 0;
     part = part < 0 ? 0 : part > 1 ? 1 : part;
     char tail[512] = "";
-    if (state->total > 0)
+    if (state->total <= 0 && state->done <= 0)
+        append(tail, sizeof tail, " ...");
+    else if (state->total > 0)
         append(tail, sizeof tail, " %d %%, %s of %s", (int)(part * 100), TF_COUNT(state->done), TF_COUNT(state->total));
     else
         append(tail, sizeof tail, " %s", TF_COUNT(state->done));
@@ -143,7 +145,10 @@ void tf_progress_done(tf_progress *p)
 {
     if (!p)
         return;
-    if (p->drawn) {
+    bool counted = p->state.total > 0 || p->state.done > 0;
+    if (p->drawn && p->bar && !counted) { /* a phase that counts nothing leaves nothing behind */
+        fputs("\r\033[K", stderr);
+    } else if (p->drawn) {
         draw(p);
         if (p->bar)
             fputc('\n', stderr);

@@ -117,6 +117,49 @@ static size_t wrap_width(const tf_table *table, size_t terminal)
     return taken + NARROW < terminal ? terminal - taken : NARROW;
 }
 
+/* How wide each column may be so that the table fits, as far as columns that shrink allow it: the widest gives first. */
+static void share_width(const tf_table *table, size_t terminal, size_t *widths)
+{
+    char buffer[CELL_MAX];
+    size_t total = 0;
+    for (size_t i = 0; i < table->width; i++) {
+        widths[i] = tf_text_width(header(table, i));
+        for (size_t r = 0; r < table->rows; r++) {
+            size_t width = tf_text_width(cell_text(&table->cells[r * table->width + i], table->columns[i].kind, buffer));
+            widths[i] = width > widths[i] ? width : widths[i];
+        }
+        if (table->columns[i].flags & TF_COLUMN_WRAP)
+            widths[i] = NARROW;
+        total += widths[i] + (i ? strlen(GAP) : 0);
+    }
+    while (total > terminal) {
+        size_t widest = table->width;
+        for (size_t i = 0; i < table->width; i++)
+            if (table->columns[i].flags & TF_COLUMN_SHRINK && widths[i] > NARROW &&
+                (widest == table->width || widths[i] > widths[widest]))
+                widest = i;
+        if (widest == table->width)
+            return;
+        widths[widest]--;
+        total--;
+    }
+}
+
+/* What is cut says so: a name that lacks its end must not be taken for a whole one. */
+static void cut(char text[static CELL_MAX], size_t width)
+{
+    static const char mark[] = "...";
+    size_t at = 0, length = strlen(text);
+    if (width < NARROW || tf_text_width(text) <= width)
+        return;
+    for (size_t n = 0; n + strlen(mark) < width && at < length; n++) {
+        size_t step = tf_utf8_next(text + at, length - at, NULL);
+        at += step ? step : 1;
+    }
+    if (at + sizeof mark <= CELL_MAX)
+        memcpy(text + at, mark, sizeof mark);
+}
+
 static char *wrapped(const char *text, size_t width)
 {
     char *lines = NULL;
@@ -150,14 +193,20 @@ static void add_columns(const tf_table *table, struct libscols_table *to)
 
 static void add_lines(const tf_table *table, struct libscols_table *to, size_t terminal)
 {
-    char buffer[CELL_MAX];
+    char buffer[CELL_MAX], fitting[CELL_MAX];
     size_t width = wrap_width(table, terminal);
+    _cleanup_free_ size_t *widths = calloc(table->width + 1, sizeof *widths);
+    share_width(table, terminal, widths);
     for (size_t r = 0; r < table->rows; r++) {
         struct libscols_line *line = scols_table_new_line(to, NULL);
         for (size_t i = 0; line && i < table->width; i++) {
             const tf_cell *cell = &table->cells[r * table->width + i];
             const char *text = cell_text(cell, table->columns[i].kind, buffer);
-            if (table->columns[i].flags & TF_COLUMN_WRAP)
+            if (table->columns[i].flags & TF_COLUMN_SHRINK) {
+                snprintf(fitting, sizeof fitting, "%s", text);
+                cut(fitting, widths[i]);
+                scols_line_set_data(line, i, fitting);
+            } else if (table->columns[i].flags & TF_COLUMN_WRAP)
                 scols_line_refer_data(line, i, wrapped(text, width));
             else
                 scols_line_set_data(line, i, text);

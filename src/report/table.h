@@ -26,7 +26,7 @@ typedef enum tf_column_kind {
 } tf_column_kind;
 
 enum {
-    TF_COLUMN_SHRINK = 1, /* cut the text where the table is too wide */
+    TF_COLUMN_SHRINK = 1, /* cut the text where the table is too wide, and mark it as cut */
     TF_COLUMN_WRAP = 2    /* or wrap it */
 };
 

@@ -126,7 +126,19 @@ static void preview__is_printed_for_people(void **state)
     assert_has(p->out, "risk       medium");
     assert_has(p->out, "estimated from a measured sample\n");
     assert_has(p->out, "Largest amounts by user, 1 to 1 of 1\n");
-    assert_has(p->out, "\nNothing was changed. 'tokenfix up 004_fix_melted_token_status --confirm' repairs.\n");
+    assert_has(p->out, "\nNothing was changed. To repair:\n  tokenfix up 004_fix_melted_token_status --confirm\n");
+}
+
+static void preview__of_no_documents_at_all_doubts_the_database(void **state)
+{
+    tf_fixture *f = *state;
+    tf_program *p = tf_program_run(f, "preview", NULL);
+    assert_exit(p, 0);
+    assert_has(p->err, "holds no document at all");
+    tf_tokens_sample(f, 0);
+    p = tf_program_run(f, "preview", NULL);
+    assert_exit(p, 0);
+    assert_null(strstr(p->err, "holds no document at all"));
 }
 
 static void preview__refuses_what_is_out_of_range(void **state)
@@ -147,6 +159,7 @@ int main(void)
         TF_FIXTURE_TEST(preview__of_nothing_says_so),
         TF_FIXTURE_TEST(preview__lists_amounts_that_cannot_be_counted),
         TF_FIXTURE_TEST(preview__is_printed_for_people),
+        TF_FIXTURE_TEST(preview__of_no_documents_at_all_doubts_the_database),
         TF_FIXTURE_TEST(preview__refuses_what_is_out_of_range),
     };
     return cmocka_run_group_tests_name("preview", tests, NULL, NULL);

@@ -36,6 +36,15 @@ static void status__of_sound_data_needs_nothing(void **state)
     assert_int_equal(tf_program_number(p, "data.health.healthScore"), 1);
 }
 
+static void status__of_no_documents_at_all_doubts_the_database(void **state)
+{
+    tf_fixture *f = *state;
+    tf_program *p = tf_program_run(f, "status", "--json", NULL);
+    assert_exit(p, 0);
+    assert_string_equal(tf_program_text(p, "data.recommendations.0.type"), "database");
+    assert_has(tf_program_text(p, "data.recommendations.0.message"), "--db");
+}
+
 static void status__follows_up_and_down(void **state)
 {
     tf_fixture *f = *state;
@@ -134,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TF_FIXTURE_TEST(status__of_defects_is_pending),
         TF_FIXTURE_TEST(status__of_sound_data_needs_nothing),
+        TF_FIXTURE_TEST(status__of_no_documents_at_all_doubts_the_database),
         TF_FIXTURE_TEST(status__follows_up_and_down),
         TF_FIXTURE_TEST(status__recommends_again_for_new_defects),
         TF_FIXTURE_TEST(status__is_printed_within_80_columns),

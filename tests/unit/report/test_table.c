@@ -73,6 +73,22 @@ static void table__fits_80_columns(void **state)
     tf_table_free(table);
 }
 
+static void table__what_is_cut_is_marked(void **state)
+{
+    (void)state;
+    tf_table *table = tf_table_new(columns, 0);
+    tf_table_add(table, TF_CELL_TEXT("npub1w4cj0jphnjg5tnqh53mf6edwqzklnd0lst800mugfvfw9cj8dxknvq9nk"), TF_CELL_TEXT("ok"),
+                 TF_CELL_NUMBER(1234), TF_CELL_NUMBER(6), TF_CELL_NUMBER(7));
+    tf_table_add(table, TF_CELL_TEXT("npub1short"), TF_CELL_TEXT("ok"), TF_CELL_NUMBER(1), TF_CELL_NUMBER(6),
+                 TF_CELL_NUMBER(7));
+    char *text = print(table);
+    assert_string_equal(text, "user                               state  tokens  size  at\n"
+                              "npub1w4cj0jphnjg5tnqh53mf6edwq...  ok      1,234   6 B  1970-01-01T00:00:00.007Z\n"
+                              "npub1short                         ok          1   6 B  1970-01-01T00:00:00.007Z\n");
+    free(text);
+    tf_table_free(table);
+}
+
 static void table__long_texts_are_wrapped_between_words(void **state)
 {
     (void)state;
@@ -175,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table__is_printed_as_text),
         cmocka_unit_test(table__becomes_bson_with_the_same_values),
+        cmocka_unit_test(table__what_is_cut_is_marked),
         cmocka_unit_test(table__fits_80_columns),
         cmocka_unit_test(table__long_texts_are_wrapped_between_words),
         cmocka_unit_test(table__hostile_text_cannot_reach_the_terminal),
