@@ -49,7 +49,6 @@ bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_mi
     tf_engine_init(&session->engine, &session->client, migration);
     session->engine.observer = (tf_observer){.arg = session, .progress = show_progress, .message = show_message};
     session->engine.settings.tool_version = tf_version();
-    session->engine.settings.database_user = mongoc_uri_get_username(to->uri);
     return true;
 }
 

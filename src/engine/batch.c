@@ -173,6 +173,8 @@ bool tf_batch_run(tf_batch *b, tf_error *err)
 {
     snprintf(b->comment, sizeof b->comment, "tokenfix/%s/p%03d-%" PRId64, b->context->run.id, b->partition->n,
              b->partition->seq + 1);
+    b->context->store.comment = b->comment;
     bool ok = b->context->journal ? tf_journal_run(b, err) : tf_transaction_run(b, err);
+    b->context->store.comment = b->context->comment;
     return ok && tf_batch_commit(b);
 }

@@ -58,7 +58,7 @@ bool tf_context_register(tf_context *context, const tf_partition *partition, tf_
 {
     if (!context->session)
         return true;
-    return tf_partition_register(&context->store, partition, context->session, context->owner.id, err);
+    return tf_partition_register(&context->store, partition, context->session, context->uid, context->owner.id, err);
 }
 
 bool tf_context_read_totals(tf_context *context, tf_error *err)

@@ -15,6 +15,8 @@ struct tf_context {
     tf_run run;
     tf_owner owner;
     tf_lineage *lineage;             /* of the run; its repair is the stored one */
+    char comment[TF_RUN_ID_SIZE + 16]; /* "tokenfix/<run>" */
+    uint8_t uid[32];                  /* as the server names the user of our sessions: SHA-256 of "name@database" */
     mongoc_client_session_t *session; /* NULL on a server without transactions */
     mongoc_database_t *database;
     tf_heartbeat *heartbeat;

@@ -30,7 +30,6 @@ typedef struct tf_settings {
     const char *on_conflict; /* "skip" (NULL) or "fields" */
     bool recreate_deleted;
     const char *tool_version;
-    const char *database_user; /* for the record; NULL: none */
 } tf_settings;
 
 typedef struct tf_engine {

@@ -2,10 +2,12 @@
 
 #include "backup/snapshot.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/failpoint.h"
 #include "base/stop.h"
 #include "check/balance.h"
 #include "db/failure.h"
+#include "db/privilege.h"
 #include "db/txn.h"
 #include "engine/split.h"
 #include "store/batch.h"
@@ -58,6 +60,18 @@ bool tf_lifecycle_fence_unfinished(const tf_engine *engine, const char *except, 
 
 /* ---- a context ---- */
 
+/* "name@database", empty where nobody is logged in. */
+static bool user_name(const tf_engine *engine, char *into, size_t size, tf_error *err)
+{
+    tf_privileges privileges;
+    if (!tf_privileges_read(engine->store.client, &privileges, err))
+        return false;
+    const char *user = tf_privileges_user(&privileges);
+    snprintf(into, size, "%s", user ? user : "");
+    tf_privileges_done(&privileges);
+    return true;
+}
+
 /* Everything but the run itself: session, database, the stored repair, the heartbeat. */
 static bool open_context(tf_context *context, tf_error *err)
 {
@@ -66,12 +80,18 @@ static bool open_context(tf_context *context, tf_error *err)
     context->gate.open = true;
     context->journal = strcmp(context->run.strategy, "journal") == 0;
     context->canary_left = engine->settings.canary > 0 ? engine->settings.canary : -1;
+    snprintf(context->comment, sizeof context->comment, "tokenfix/%s", context->run.id);
+    context->store.comment = context->comment;
     context->lineage = tf_lineage_load(&context->store, &context->run, err);
     if (!context->lineage)
         return false;
     context->database = mongoc_client_get_database(context->store.client, context->store.repaired);
     if (!context->journal) {
         bson_error_t error;
+        char user[256];
+        if (!user_name(engine, user, sizeof user, err))
+            return false;
+        tf_sha256_of(user, strlen(user), context->uid);
         mongoc_session_opt_t *opts = mongoc_session_opts_new();
         mongoc_session_opts_set_causal_consistency(opts, false);
         context->session = mongoc_client_start_session(context->store.client, opts, &error);
@@ -107,14 +127,14 @@ static void append_options(bson_t *doc, const tf_settings *settings)
     bson_append_document_end(doc, &options);
 }
 
-static void append_who(bson_t *doc, const tf_engine *engine, const tf_owner *owner)
+static void append_who(bson_t *doc, const tf_engine *engine, const tf_owner *owner, const char *database_user)
 {
     bson_t who;
     BSON_APPEND_DOCUMENT_BEGIN(doc, "who", &who);
     BSON_APPEND_UTF8(&who, "user", owner->user);
     BSON_APPEND_UTF8(&who, "host", owner->host);
-    if (engine->settings.database_user)
-        BSON_APPEND_UTF8(&who, "database_user", engine->settings.database_user);
+    if (*database_user)
+        BSON_APPEND_UTF8(&who, "database_user", database_user);
     bson_append_document_end(doc, &who);
     const char *version = engine->settings.tool_version;
     BSON_APPEND_UTF8(doc, "version", version ? version : "");
@@ -142,8 +162,10 @@ static bool new_run(const tf_engine *engine, const char *migration, const char *
                     char id[TF_RUN_ID_SIZE], tf_error *err)
 {
     int64_t now;
+    char user[256];
     const char *strategy = engine->settings.strategy ? engine->settings.strategy : "transaction";
-    if (!strategy_fits(engine, strategy, err) || !is_writable(engine, err) || !tf_client_now(engine->store.client, &now, err))
+    if (!strategy_fits(engine, strategy, err) || !is_writable(engine, err) || !tf_client_now(engine->store.client, &now, err) ||
+        !user_name(engine, user, sizeof user, err))
         return false;
     tf_run_new_id(id, now, migration);
     BSON_APPEND_UTF8(doc, "_id", id);
@@ -153,7 +175,7 @@ static bool new_run(const tf_engine *engine, const char *migration, const char *
     BSON_APPEND_UTF8(doc, "strategy", strategy);
     BSON_APPEND_DATE_TIME(doc, "started_at", now);
     append_options(doc, &engine->settings);
-    append_who(doc, engine, owner);
+    append_who(doc, engine, owner, user);
     return true;
 }
 
@@ -374,6 +396,10 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, tf_run *target, bool owned
             return false;
         tf_run_done(target);
         *target = fresh;
+        if (target->active && target->state != TF_STATE_INTERRUPTED) {
+            tf_error_set(err, TF_ERR_LEASE_HELD, "run %s has just been resumed by another process", target->id);
+            return tf_error_hint(err, "Wait for it to end; 'tokenfix status' shows how far it is.");
+        }
     }
     if (!new_run(engine, target->migration, "down", &context->owner, &doc, id, err))
         return false;

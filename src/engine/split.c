@@ -10,7 +10,9 @@ enum { SAMPLE = 1600 };
 bool tf_split_bounds(const tf_engine *engine, const tf_repair *repair, int64_t documents, int64_t batch, bson_t *bounds,
                      tf_error *err)
 {
-    if (documents <= batch)
+    int64_t most = documents / batch; /* not more partitions than full batches */
+    size_t parts = most < TF_PARTITIONS_A_WORKER ? (size_t)most : TF_PARTITIONS_A_WORKER;
+    if (documents <= batch || parts < 2)
         return true;
     tf_op op = tf_store_op(&engine->store, NULL, "cut the collection into partitions");
     op.db = engine->store.repaired;
@@ -26,8 +28,8 @@ bool tf_split_bounds(const tf_engine *engine, const tf_repair *repair, int64_t d
         tf_docs_add(&sample, doc);
     uint32_t n = 0;
     size_t last = 0;
-    for (size_t k = 1; got == 0 && k < TF_PARTITIONS_A_WORKER; k++) {
-        size_t i = sample.count * k / TF_PARTITIONS_A_WORKER;
+    for (size_t k = 1; got == 0 && k < parts; k++) {
+        size_t i = sample.count * k / parts;
         bson_iter_t iter;
         if (i <= last || i >= sample.count || tf_docs_same(&sample, i, &sample, last)) /* a sample may repeat a document */
             continue;

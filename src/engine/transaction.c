@@ -46,6 +46,8 @@ static bool body(void *arg, tf_error *err)
     if (!tf_batch_write_record(b, session, err))
         return false;
     point(b, "after_record");
+    if (tf_stop_level() >= 2)
+        return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once; the batch was not kept");
     return tf_heartbeat_ok(context->heartbeat, err);
 }
 

@@ -57,6 +57,14 @@ static void parse(const bson_t *doc, tf_partition *out)
     out->finished = number(doc, "finished") != 0;
     out->target_seq = number(doc, "target_seq");
     out->target_done = number(doc, "target_done");
+    if (bson_iter_init_find(&iter, doc, "uid") && BSON_ITER_HOLDS_BINARY(&iter)) {
+        uint32_t length;
+        const uint8_t *data;
+        bson_iter_binary(&iter, NULL, &length, &data);
+        out->has_uid = length == sizeof out->uid;
+        if (out->has_uid)
+            memcpy(out->uid, data, length);
+    }
     out->intent = embedded(doc, "intent");
     out->lsid = embedded(doc, "lsid");
 }
@@ -133,6 +141,14 @@ void tf_partition_kill_sessions(const tf_store *store, const tf_partition *parti
         tf_error ignored = {0};
         _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("killSessions", "[", BCON_DOCUMENT(partitions[i].lsid), "]");
         tf_op_command(&op, command, NULL, &ignored);
+        if (!partitions[i].has_uid)
+            continue;
+        _cleanup_bson_ bson_t theirs = BSON_INITIALIZER;
+        bson_concat(&theirs, partitions[i].lsid);
+        BSON_APPEND_BINARY(&theirs, "uid", BSON_SUBTYPE_BINARY, partitions[i].uid, sizeof partitions[i].uid);
+        _cleanup_(bson_destroyp) bson_t *any = BCON_NEW("killSessions", "[", BCON_DOCUMENT(&theirs), "]");
+        tf_error_clear(&ignored);
+        tf_op_command(&op, any, NULL, &ignored);
     }
 }
 
@@ -175,11 +191,11 @@ bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, t
 }
 
 bool tf_partition_register(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session,
-                           const char *owner_id, tf_error *err)
+                           const uint8_t uid[32], const char *owner_id, tf_error *err)
 {
     _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(partition->id), "fence", BCON_INT64(partition->fence));
     _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "lsid", BCON_DOCUMENT(mongoc_client_session_get_lsid(session)),
-                                                       "owner", BCON_UTF8(owner_id), "}");
+                                                       "uid", BCON_BIN(BSON_SUBTYPE_BINARY, uid, 32), "owner", BCON_UTF8(owner_id), "}");
     int64_t matched = 0;
     if (!tf_store_update(store, NULL, TF_PARTITIONS, query, update, &matched, "note the session in the partition", err))
         return false;

@@ -23,6 +23,8 @@ typedef struct tf_partition {
     int64_t target_seq, target_done;
     bson_t *intent;      /* the journal's: what is being written right now; NULL: nothing; owned */
     bson_t *lsid;        /* {id: UUID} of the session that worked on it last; NULL: none; owned */
+    bool has_uid;
+    uint8_t uid[32];     /* of that session's user */
 } tf_partition;
 
 void tf_partition_done(tf_partition *partition);
@@ -42,9 +44,10 @@ bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error 
  * while a former owner's open transaction holds one; sessions are killed again until that is over. */
 bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, tf_error *err);
 
-/* Notes the session that is going to write, majority, before its first transaction. */
+/* Notes the session that is going to write, majority, before its first transaction; `uid`: SHA-256 of "name@database" of
+ * its user, or of "" where nobody is logged in. */
 bool tf_partition_register(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session,
-                           const char *owner_id, tf_error *err);
+                           const uint8_t uid[32], const char *owner_id, tf_error *err);
 
 /* The compare-and-set of a batch: seq + 1, the new cursor and target_*, no intent. LEASE_LOST unless exactly one
  * matched. *partition is not changed. */
@@ -57,7 +60,8 @@ bool tf_partition_intend(const tf_store *store, const tf_partition *partition, c
 /* Marks a partition as finished: nothing is left in its range. */
 bool tf_partition_finish(const tf_store *store, tf_partition *partition, tf_error *err);
 
-/* Kills the sessions that the run's partitions name. Best effort: tf_partition_fence is the proof. */
+/* Kills the sessions that the run's partitions name: as our own, and as their user's (which needs killAnySession). Best
+ * effort, the server answers ok also where it killed nothing: tf_partition_fence is the proof. */
 void tf_partition_kill_sessions(const tf_store *store, const tf_partition *partitions, size_t count);
 
 #endif

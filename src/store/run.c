@@ -287,7 +287,8 @@ bool tf_run_take_over(const tf_store *store, tf_run *run, const tf_owner *owner,
     _cleanup_(bson_destroyp) bson_t *until = lease_until();
     _cleanup_bson_ bson_t who = BSON_INITIALIZER;
     append_owner(&who, owner, "$literal"); /* a user's name may begin with a dollar sign */
-    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(run->id), "lease.fence", BCON_INT64(run->fence));
+    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(run->id), "state", BCON_UTF8(tf_state_name(run->stored)),
+                                                      "lease.fence", BCON_INT64(run->fence));
     _cleanup_(bson_destroyp) bson_t *update =
         BCON_NEW("0", "{", "$set", "{", "active", BCON_BOOL(true), "lease.owner", BCON_DOCUMENT(&who), "lease.fence",
                  BCON_INT64(run->fence + 1), "lease.until", BCON_DOCUMENT(until), "}", "}");

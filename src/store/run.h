@@ -79,7 +79,8 @@ bool tf_run_transition(const tf_store *store, tf_run *run, tf_state to, bool act
 /* Extends the lease by 30 s of the server's time. LEASE_LOST when it is no longer ours. */
 bool tf_run_renew(const tf_store *store, const char *id, const char *owner_id, int64_t fence, tf_error *err);
 
-/* Takes the run over from whoever had it: fence + 1, lease for `owner`, active. LEASE_LOST when fence changed meanwhile. */
+/* Takes the run over from whoever had it: fence + 1, lease for `owner`, active. LEASE_LOST when its fence
+ * or state changed meanwhile. */
 bool tf_run_take_over(const tf_store *store, tf_run *run, const tf_owner *owner, tf_error *err);
 
 /* Whether nobody works on an active run any more: its lease has ended, or its owner's process is known to be gone. */

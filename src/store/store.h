@@ -18,6 +18,7 @@ typedef struct tf_store {
     char db[64];         /* the state database */
     char repaired[64];   /* the repaired database */
     char prefix[16];
+    const char *comment; /* of every operation: "tokenfix/<run>/<batch>"; NULL: "tokenfix" */
 } tf_store;
 
 /* Names of collections, to be handed to tf_store_name. */
