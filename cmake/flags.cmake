@@ -1,10 +1,9 @@
 # One interface target carries every compiler switch, so that no target can be built with fewer checks.
 add_library(tf_flags INTERFACE)
-# -Wno-format-truncation: messages are cut to the size of their buffer on purpose; snprintf is the bound.
+# -Wno-format-truncation (clang has no such warning): messages are cut to the size of their buffer on purpose; snprintf is the bound.
 target_compile_options(tf_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
   -Wundef -Wvla -Wpointer-arith -Wcast-qual -fno-common -fno-omit-frame-pointer
-  -Wno-format-truncation
- 
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
   -include ${CMAKE_SOURCE_DIR}/src/base/poison.h)
 target_compile_definitions(tf_flags INTERFACE _GNU_SOURCE)
 if(TF_WERROR)
