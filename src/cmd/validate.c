@@ -52,6 +52,22 @@ static bool has_failed(const tf_prerequisite_list *list)
     return !tf_prerequisites_hold(list, NULL);
 }
 
+/* Whether the history lets `up` begin; the lease and interrupted runs have rows of their own. */
+static bool check_history(const tf_engine *engine, tf_prerequisite_list *list, tf_error *lost)
+{
+    tf_error why = {0};
+    bool allowed = tf_up_allowed(engine, &why);
+    if (!allowed && (why.code == TF_ERR_LEASE_HELD || why.code == TF_ERR_INTERRUPTED))
+        return true;
+    if (allowed)
+        tf_prerequisite_ok(list, "migration", "nothing in the history stands against it");
+    else if (why.code == TF_ERR_DEPENDENCY)
+        tf_prerequisite_fail(list, "migration", why.code, why.hint, "%s", why.message);
+    else
+        return tf_prerequisite_unseen(list, "migration", &why, lost);
+    return true;
+}
+
 static void look(tf_session *session, const validate_args *wanted, result *out)
 {
     const tf_migration *migration = session->engine.migration;
@@ -74,7 +90,8 @@ static void look(tf_session *session, const validate_args *wanted, result *out)
         .documents = out->planned ? out->plan.documents : -1,
         .bytes = out->planned ? out->plan.bytes : -1,
     };
-    if (!input.repair || !tf_prerequisites_check(&input, &out->list, &lost)) {
+    if (!input.repair || !tf_prerequisites_check(&input, &out->list, &lost) ||
+        !check_history(&session->engine, &out->list, &lost)) {
         out->list.count = 0; /* what was seen before the connection was lost says nothing now */
         refuse_server(&lost, &out->list);
     }

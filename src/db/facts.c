@@ -1,6 +1,7 @@
 #include "db/facts.h"
 
 #include "base/clock.h"
+#include "db/failure.h"
 #include "db/operation.h"
 
 #include <tokenfix/cleanup.h>
@@ -28,6 +29,29 @@ static int count_array(const bson_t *doc, const char *key)
     return n;
 }
 
+static bool knows_a_secondary(mongoc_client_t *client)
+{
+    size_t count = 0;
+    bool found = false;
+    mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(client, &count);
+    for (size_t i = 0; i < count; i++)
+        found = found || strcmp(mongoc_server_description_type(servers[i]), "RSSecondary") == 0;
+    mongoc_server_descriptions_destroy_all(servers, count);
+    return found;
+}
+
+/* A new connection knows first the member that answered first: where a secondary would do, it would be asked although
+ * there is a primary. Without a primary a secondary does, for those who only look. */
+static bool await_primary(mongoc_client_t *client, tf_error *err)
+{
+    bson_error_t error;
+    mongoc_server_description_t *primary = mongoc_client_select_server(client, true, NULL, &error);
+    if (!primary)
+        return knows_a_secondary(client) || tf_failure(err, &error, NULL, "find the server", NULL, NULL);
+    mongoc_server_description_destroy(primary);
+    return true;
+}
+
 bool tf_facts_read(mongoc_client_t *client, tf_facts *out, tf_error *err)
 {
     tf_op op = {.client = client, .db = "admin", .what = "ask the server what it is"};
@@ -35,6 +59,8 @@ bool tf_facts_read(mongoc_client_t *client, tf_facts *out, tf_error *err)
     _cleanup_bson_ bson_t hello = BSON_INITIALIZER, build = BSON_INITIALIZER;
     _cleanup_(bson_destroyp) bson_t *ask_hello = BCON_NEW("hello", BCON_INT32(1));
     _cleanup_(bson_destroyp) bson_t *ask_build = BCON_NEW("buildInfo", BCON_INT32(1));
+    if (!await_primary(client, err))
+        return false;
     if (!tf_op_command(&op, ask_build, &build, err))
         return false;
     int64_t before = tf_clock_us();

@@ -105,6 +105,9 @@ static void role__printed_lets_a_repair_run_from_end_to_end(void **state)
     SUCCEEDS(f, uri, "preview", "--sample", "2");
     SUCCEEDS(f, uri, "up", "--confirm", "--yes", "--batch-size", "7");
     assert_int_equal(tf_fixture_count(f, NULL, "cashu_tokens", spent), DEFECTS);
+    char user[128];
+    snprintf(user, sizeof user, "{\"who.database_user\": \"%s@admin\"}", f->db);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "runs", user), 1);
     SUCCEEDS(f, uri, "verify");
     SUCCEEDS(f, uri, "status");
     SUCCEEDS(f, uri, "history");

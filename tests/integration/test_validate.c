@@ -1,6 +1,7 @@
 /* `tokenfix validate` as it is typed, against servers of every kind that can be had here. */
 #include "support/fixture.h"
 
+#include "db/client.h"
 #include "sandbox/sandbox.h"
 
 #include <unistd.h>
@@ -359,6 +360,31 @@ static void validate__of_a_run_of_another_database_sees_nothing(void **state)
     expect(p, "lease", "ok", "nobody");
 }
 
+static void validate__after_a_completed_run_says_so(void **state)
+{
+    tf_fixture *f = *state;
+    fill(f);
+    tf_program *p = tf_program_run(f, "validate", "--json", NULL);
+    expect(p, "migration", "ok", "nothing");
+    assert_int_equal(tf_program_run(f, "up", "--confirm", "--yes", NULL)->status, 0);
+    p = tf_program_run(f, "validate", "--json", NULL);
+    assert_int_equal(p->status, 0);
+    expect(p, "migration", "warning", "Migration has already been completed");
+    expect(p, "interrupted_runs", "ok", "none");
+}
+
+static void validate__before_a_dependency_is_applied_fails(void **state)
+{
+    tf_fixture *f = *state;
+    const char *const argv[] = {"validate", "102", "--json", NULL};
+    tf_fixture_insert(f, "invoices", "{\"_id\": \"a\"}");
+    tf_program *p = tf_program_exec(f, &(tf_program_options){.argv = argv, .test_registry = true});
+    assert_int_equal(p->status, 1);
+    assert_string_equal(tf_program_text(p, "error.code"), "DEPENDENCY");
+    expect(p, "migration", "failed", "101_settle_invoices");
+    expect(p, "collections", "ok", "all that is required");
+}
+
 /* ---- the state in the repaired database ---- */
 
 static void validate__with_the_state_in_the_repaired_database_warns(void **state)
@@ -459,6 +485,20 @@ static void validate__of_a_standalone_server_passes_for_the_journal_only(void **
     expect(p, "clock", "ok", "this machine and the server");
 }
 
+/* Whichever member answers first: it is the primary that is asked. */
+static void expect_primary(const tf_fixture *f)
+{
+    _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_new(f->uri);
+    for (int i = 0; i < 50; i++) {
+        tf_client client = {0};
+        tf_error err = {0};
+        if (!tf_client_open(uri, f->db, "wallet_tokenfix", 5000, &client, &err))
+            fail_msg("%s", err.message);
+        assert_true(client.facts.writable);
+        tf_client_close(&client);
+    }
+}
+
 static void validate__of_three_members_sees_them_and_refuses_a_secondary(void **state)
 {
     tf_fixture *f = *state;
@@ -467,6 +507,7 @@ static void validate__of_three_members_sees_them_and_refuses_a_secondary(void **
     tf_program *p = tf_program_run(f, "validate", "--json", NULL);
     assert_int_equal(p->status, 0);
     expect(p, "topology", "ok", "3 members");
+    expect_primary(f);
     expect(p, "lag", "ok", "2 secondaries");
     expect(p, "clock", "ok", "and 3 members agree");
     bool refused = false;
@@ -585,6 +626,8 @@ int main(void)
         TF_FIXTURE_TEST(validate__while_another_run_works_fails_and_names_it),
         TF_FIXTURE_TEST(validate__of_an_interrupted_run_says_how_to_go_on),
         TF_FIXTURE_TEST(validate__of_a_run_of_another_database_sees_nothing),
+        TF_FIXTURE_TEST(validate__after_a_completed_run_says_so),
+        TF_FIXTURE_TEST(validate__before_a_dependency_is_applied_fails),
         TF_FIXTURE_TEST(validate__with_the_state_in_the_repaired_database_warns),
         TF_FIXTURE_TEST(role__is_printed_without_a_server),
         OWN_SERVER_TEST(validate__of_a_standalone_server_passes_for_the_journal_only),
