@@ -269,6 +269,8 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     tf_stop_install();
     bool good = tf_up(&session.engine, &outcome, &err);
     tf_session_settle(&session);
+    if (good && outcome.nothing)
+        return not_needed(&session, "completed", "Nothing to repair.", globals->json);
     return good ? succeed(&session, &outcome, NULL, globals->json) : fail(&session, &outcome, &err, globals->json);
 }
 

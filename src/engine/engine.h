@@ -120,7 +120,8 @@ typedef struct tf_outcome {
     int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* of this process */
     char failure[512]; /* up: why it was rolled back, where that met conflicts (state and conflict_ids tell) */
     bool findings;                                    /* exit 3 instead of 0 */
-    bool verified;                                    /* proof is filled */
+    bool nothing;  /* up --again where nothing matches any more: no run was made */
+    bool verified; /* proof is filled */
     tf_proof proof;
 } tf_outcome;
 

@@ -219,6 +219,18 @@ static void up__again_repairs_what_came_up_since(void **state)
     assert_int_equal(tf_tokens_wrong(f), 0);
 }
 
+/* An empty run on top of a full one would be what `down` takes back next. */
+static void up__again_makes_no_run_where_nothing_came_up(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    assert_exit(tf_up(f), 0);
+    tf_program *p = tf_up(f, "--again");
+    assert_exit(p, 0);
+    assert_has(tf_program_text(p, "data.message"), "Nothing to repair");
+    assert_int_equal(tf_runs(f), 1);
+}
+
 static void up__lists_what_it_refused(void **state)
 {
     tf_fixture *f = *state;
@@ -416,6 +428,7 @@ int main(void)
         TF_FIXTURE_TEST(up__if_needed_succeeds_where_nothing_is_to_be_done),
         TF_FIXTURE_TEST(up__if_needed_of_nothing_needs_no_confirmation),
         TF_FIXTURE_TEST(up__again_repairs_what_came_up_since),
+        TF_FIXTURE_TEST(up__again_makes_no_run_where_nothing_came_up),
         TF_FIXTURE_TEST(up__lists_what_it_refused),
         TF_FIXTURE_TEST(up__is_reported_in_text),
         TF_FIXTURE_TEST(up__canary_repairs_so_many_and_stops),
