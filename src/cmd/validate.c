@@ -29,6 +29,7 @@ typedef struct result {
     tf_prerequisite_list list;
     tf_plan plan;
     bool planned;
+    bool may_begin;      /* a plain `up`, as far as the history goes */
     char unplanned[512]; /* why there is no plan */
 } result;
 
@@ -53,10 +54,11 @@ static bool has_failed(const tf_prerequisite_list *list)
 }
 
 /* Whether the history lets `up` begin; the lease and interrupted runs have rows of their own. */
-static bool check_history(const tf_engine *engine, tf_prerequisite_list *list, tf_error *lost)
+static bool check_history(const tf_engine *engine, result *out, tf_error *lost)
 {
     tf_error why = {0};
-    bool allowed = tf_up_allowed(engine, &why);
+    tf_prerequisite_list *list = &out->list;
+    bool allowed = out->may_begin = tf_up_allowed(engine, &why);
     if (!allowed && (why.code == TF_ERR_LEASE_HELD || why.code == TF_ERR_INTERRUPTED))
         return true;
     if (allowed)
@@ -91,7 +93,7 @@ static void look(tf_session *session, const validate_args *wanted, result *out)
         .bytes = out->planned ? out->plan.bytes : -1,
     };
     if (!input.repair || !tf_prerequisites_check(&input, &out->list, &lost) ||
-        !check_history(&session->engine, &out->list, &lost)) {
+        !check_history(&session->engine, out, &lost)) {
         out->list.count = 0; /* what was seen before the connection was lost says nothing now */
         refuse_server(&lost, &out->list);
     }
@@ -204,7 +206,10 @@ static int tell(const result *found, const tf_migration *migration, bool json)
     print_risk(found);
     if (!valid)
         return tf_output_error(&err, NULL, NULL, false);
-    printf("\nReady: 'tokenfix up %s --confirm' may begin.\n", migration->id);
+    if (found->may_begin)
+        printf("\nReady: 'tokenfix up %s --confirm' may begin.\n", migration->id);
+    else
+        printf("\nNothing failed, but a plain 'tokenfix up' will not begin: see above.\n");
     return 0;
 }
 

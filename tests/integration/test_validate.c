@@ -314,10 +314,10 @@ static void insert_run(tf_fixture *f, const char *id, const char *direction, con
     _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *runs =
         mongoc_client_get_collection(f->client, f->state_db, "runs");
     _cleanup_(bson_destroyp) bson_t *run =
-        BCON_NEW("_id", BCON_UTF8(id), "db", BCON_UTF8(f->db), "direction", BCON_UTF8(direction), "state",
-                 BCON_UTF8(state), "active", BCON_BOOL(active), "started_at", BCON_DATE_TIME(1), "lease", "{", "until",
-                 BCON_DATE_TIME(until), "fence", BCON_INT64(1), "owner", "{", "id", "x", "host", "elsewhere", "boot",
-                 "b", "user", "ann", "pid", BCON_INT64(7), "}", "}");
+        BCON_NEW("_id", BCON_UTF8(id), "db", BCON_UTF8(f->db), "migration", "004_fix_melted_token_status", "direction",
+                 BCON_UTF8(direction), "state", BCON_UTF8(state), "active", BCON_BOOL(active), "started_at",
+                 BCON_DATE_TIME(1), "lease", "{", "until", BCON_DATE_TIME(until), "fence", BCON_INT64(1), "owner", "{",
+                 "id", "x", "host", "elsewhere", "boot", "b", "user", "ann", "pid", BCON_INT64(7), "}", "}");
     if (!mongoc_collection_insert_one(runs, run, NULL, NULL, &error))
         fail_msg("%s", error.message);
 }
@@ -344,6 +344,9 @@ static void validate__of_an_interrupted_run_says_how_to_go_on(void **state)
     expect(p, "lease", "ok", "nobody");
     expect(p, "interrupted_runs", "warning", "up dead-run was interrupted");
     assert_non_null(strstr(check_of(p, "interrupted_runs").hint, "'tokenfix up --resume=dead-run --confirm'"));
+    p = tf_program_run(f, "validate", NULL);
+    assert_int_equal(p->status, 0);
+    assert_non_null(strstr(p->out, "a plain 'tokenfix up' will not begin"));
 }
 
 static void validate__of_a_run_of_another_database_sees_nothing(void **state)
