@@ -5,7 +5,7 @@
 #include "cmd/terms.h"
 #include "db/id.h"
 #include "report/format.h"
-#include "report/json.h"
+#include "report/mask.h"
 
 enum { OWNER_MAX = 512, FIELD_MAX = 1024 };
 
@@ -73,6 +73,12 @@ static void append_impact(const tf_plan *plan, const tf_terms *terms, bson_t *ou
     BSON_APPEND_DOCUMENT(out, "userImpact", &users);
 }
 
+/* No sample leaves this file as it was read. */
+static void mask(const tf_plan *plan, size_t i, bson_t *out)
+{
+    tf_mask_document(plan->samples[i], plan->repair->masked, out);
+}
+
 void tf_plan_report_append(const tf_engine *engine, const tf_plan *plan, bson_t *out)
 {
     tf_terms terms;
@@ -86,8 +92,11 @@ void tf_plan_report_append(const tf_engine *engine, const tf_plan *plan, bson_t 
     append_risk(plan, out);
     append_impact(plan, &terms, out);
     BSON_APPEND_ARRAY_BEGIN(out, "samples", &samples);
-    for (size_t i = 0; i < plan->samples_count; i++)
-        tf_array_append_document(&samples, &n, plan->samples[i]);
+    for (size_t i = 0; i < plan->samples_count; i++) {
+        _cleanup_bson_ bson_t masked = BSON_INITIALIZER;
+        mask(plan, i, &masked);
+        tf_array_append_document(&samples, &n, &masked);
+    }
     bson_append_array_end(out, &samples);
     BSON_APPEND_INT64(out, "limit", plan->limit);
     BSON_APPEND_INT64(out, "offset", plan->offset);
@@ -163,9 +172,11 @@ static void print_sample(const tf_plan *plan, size_t i)
                                         {"value", "value", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {NULL, NULL, TF_COLUMN_TEXT, 0}};
     bson_iter_t iter;
+    _cleanup_bson_ bson_t masked = BSON_INITIALIZER;
+    mask(plan, i, &masked);
     printf("\nSample %zu of %zu, secrets masked\n", i + 1, plan->samples_count);
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
-    for (bool more = bson_iter_init(&iter, plan->samples[i]); more && bson_iter_next(&iter);) {
+    for (bool more = bson_iter_init(&iter, &masked); more && bson_iter_next(&iter);) {
         char value[FIELD_MAX];
         tf_value_text(bson_iter_value(&iter), value, sizeof value);
         tf_table_add(table, TF_CELL_TEXT(bson_iter_key(&iter)), TF_CELL_TEXT(value));

@@ -124,6 +124,8 @@ static int succeed(const tf_session *session, const tf_outcome *outcome, const c
         printf("%s\n", message);
     } else {
         tf_up_report_print(outcome, &terms);
+        if (outcome->failure[0])
+            tf_output_warning("rolled back, but for the conflicts listed: %s", outcome->failure);
     }
     return outcome->findings ? 3 : 0;
 }
@@ -135,16 +137,6 @@ static int not_needed(const tf_session *session, const char *state, const char *
     snprintf(outcome.migration, sizeof outcome.migration, "%s", session->engine.migration->id);
     snprintf(outcome.state, sizeof outcome.state, "%s", state);
     return succeed(session, &outcome, message, json);
-}
-
-static void append_reason(const tf_error *err, bson_t *data)
-{
-    bson_t reason;
-    BSON_APPEND_DOCUMENT_BEGIN(data, "reason", &reason);
-    BSON_APPEND_UTF8(&reason, "code", tf_error_name(err->code));
-    BSON_APPEND_UTF8(&reason, "message", err->message);
-    BSON_APPEND_UTF8(&reason, "hint", err->hint);
-    bson_append_document_end(data, &reason);
 }
 
 static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *err, bool json)
@@ -166,16 +158,7 @@ static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *
         tf_up_report_print(outcome, &terms);
         printf("\n");
     }
-    if (!outcome->conflicts)
-        return tf_output_failure(err, run, json ? &data : NULL, json);
-    /* taken back but for what others changed meanwhile: done, with conflicts */
-    if (json) {
-        append_reason(err, &data);
-        tf_output_success(&data);
-    } else {
-        tf_output_error(err, run, NULL, false);
-    }
-    return 3;
+    return tf_output_failure(err, run, json ? &data : NULL, json);
 }
 
 /* ---- the preview in front ---- */
