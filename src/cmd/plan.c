@@ -93,17 +93,16 @@ static void append_rows(const row *rows, size_t pending, bson_t *out)
 
 static void print_rows(const row *rows, size_t pending)
 {
-    static const tf_column columns[] = {{"n", "", TF_COLUMN_COUNT, 0},
-                                        {"name", "migration", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
+    static const tf_column columns[] = {{"name", "migration", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {"state", "state", TF_COLUMN_STATE, 0},
                                         {"run", "run", TF_COLUMN_TEXT, 0},
-                                        {"depends", "depends on", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
+                                        {"depends", "needs", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {NULL, NULL, TF_COLUMN_TEXT, 0}};
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
     for (size_t i = 0; i < tf_migrations_count; i++) {
         char depends[512];
-        tf_table_add(table, TF_CELL_NUMBER((int64_t)i + 1), TF_CELL_TEXT(rows[i].migration->id),
-                     TF_CELL_TEXT(state_of(&rows[i])), TF_CELL_TEXT(rows[i].newest ? rows[i].newest->id : NULL),
+        tf_table_add(table, TF_CELL_TEXT(rows[i].migration->id), TF_CELL_TEXT(state_of(&rows[i])),
+                     TF_CELL_TEXT(rows[i].newest ? rows[i].newest->id : NULL),
                      TF_CELL_TEXT(depends_text(rows[i].migration, depends, sizeof depends)));
     }
     tf_table_print(table, stdout);

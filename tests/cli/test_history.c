@@ -41,15 +41,15 @@ static void history__of_a_run_shows_its_batches_and_events(void **state)
     tf_program *p = tf_program_run(f, "history", tf_program_text(up, "data.run"), "--json", NULL);
     assert_exit(p, 0);
     assert_string_equal(tf_program_text(p, "data.run"), tf_program_text(up, "data.run"));
-    assert_int_equal(tf_program_number(p, "data.batchesTotal"), 3);
-    int64_t tokens = 0, amount = 0;
-    for (int i = 0; i < 3; i++) {
+    int64_t batches = tf_program_number(p, "data.batchesTotal"), tokens = 0, amount = 0;
+    assert_int_equal(batches, tf_program_number(up, "data.batches"));
+    for (int64_t i = 0; i < batches; i++) {
         char path[64];
-        snprintf(path, sizeof path, "data.batchList.%d.applied", i);
+        snprintf(path, sizeof path, "data.batchList.%d.applied", (int)i);
         tokens += tf_program_number(p, path);
-        snprintf(path, sizeof path, "data.batchList.%d.totalAmount", i);
+        snprintf(path, sizeof path, "data.batchList.%d.totalAmount", (int)i);
         amount += tf_program_number(p, path);
-        snprintf(path, sizeof path, "data.batchList.%d.hash", i);
+        snprintf(path, sizeof path, "data.batchList.%d.hash", (int)i);
         assert_int_equal(strlen(tf_program_text(p, path)), 64);
     }
     assert_int_equal(tokens, 25);
@@ -62,7 +62,9 @@ static void history__of_a_run_shows_its_batches_and_events(void **state)
     assert_false(tf_program_has(p, "data.batchList.2"));
     p = tf_program_run(f, "history", "004", "--limit", "2", "--offset", "1", NULL);
     assert_exit(p, 0);
-    assert_has(p->out, "Batches 2 to 3 of 3\n");
+    char title[64];
+    snprintf(title, sizeof title, "Batches 2 to 3 of %d\n", (int)batches);
+    assert_has(p->out, title);
     assert_has(p->out, "\nEvents\n");
     assert_has(p->out, "repaired   25 tokens of cashu_tokens\n");
 }

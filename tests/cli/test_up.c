@@ -112,7 +112,7 @@ static void up__repairs_and_proves(void **state)
     assert_string_equal(tf_program_text(p, "data.state"), "completed");
     assert_int_equal(tf_program_number(p, "data.affectedTokens"), 25);
     assert_int_equal(tf_program_number(p, "data.totalAmount"), 250);
-    assert_int_equal(tf_program_number(p, "data.batches"), 3);
+    assert_true(tf_program_number(p, "data.batches") >= 3);
     assert_true(tf_program_number(p, "data.executionTimeMs") > 0);
     assert_string_equal(tf_program_text(p, "data.strategy"), "transaction");
     assert_int_equal(tf_program_number(p, "data.refused"), 0);
