@@ -106,11 +106,25 @@ static int preview(const tf_session *session, const down_args *wanted, const tf_
 
 /* ---- how it ends ---- */
 
+/* Whether one of the conflicts is a document: a batch whose backup is damaged is listed without an _id. */
+static bool names_documents(const bson_t *conflicts)
+{
+    bson_iter_t iter, field;
+    for (bool more = conflicts && bson_iter_init(&iter, conflicts); more && bson_iter_next(&iter);)
+        if (BSON_ITER_HOLDS_DOCUMENT(&iter) && bson_iter_recurse(&iter, &field) && bson_iter_find(&field, "_id"))
+            return true;
+    return false;
+}
+
 static void advise(const tf_outcome *outcome)
 {
     if (outcome->conflicts == 0)
         return;
-    if (outcome->conflicts > outcome->deleted)
+    if (!names_documents(outcome->conflict_ids))
+        tf_output_note(
+            "batches whose backup is not as it was written were left alone; docs/runbook.md, 'A damaged state "
+            "database', says what to do");
+    else if (outcome->conflicts > outcome->deleted)
         tf_output_note("what was changed since the repair was left alone; 'tokenfix down %s --on-conflict fields "
                        "--confirm' gives back those fields that still hold what the repair wrote",
                        outcome->restores);

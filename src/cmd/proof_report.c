@@ -113,20 +113,22 @@ static void print_counts(const tf_proof *proof, const tf_terms *terms)
     tf_table_print(table, stdout);
 }
 
-/* What an element of a list says: an id, or the fields of {_id, reason}. */
+static void cell_of(const bson_iter_t *row, const char *key, char *out, size_t size)
+{
+    bson_iter_t field;
+    out[0] = '\0';
+    if (BSON_ITER_HOLDS_DOCUMENT(row) && bson_iter_recurse(row, &field) && bson_iter_find(&field, key))
+        tf_value_text(bson_iter_value(&field), out, size);
+}
+
+/* What an element of a list says: an id, the fields of {_id, reason}, or of {reason} where a whole batch is meant. */
 static void id_text(const bson_iter_t *element, char *id, char *reason, size_t size)
 {
-    bson_iter_t inner;
     bson_iter_t copy = *element;
-    reason[0] = '\0';
-    if (BSON_ITER_HOLDS_DOCUMENT(element) && bson_iter_recurse(element, &inner) && bson_iter_find(&inner, "_id") &&
-        bson_iter_recurse(element, &copy) && bson_iter_find(&copy, "reason") && BSON_ITER_HOLDS_UTF8(&copy)) {
-        tf_value_text(bson_iter_value(&inner), id, size);
-        snprintf(reason, size, "%s", bson_iter_utf8(&copy, NULL));
-        return;
-    }
-    copy = *element;
-    tf_value_text(bson_iter_value(&copy), id, size);
+    cell_of(element, "_id", id, size);
+    cell_of(element, "reason", reason, size);
+    if (!reason[0])
+        tf_value_text(bson_iter_value(&copy), id, size);
 }
 
 void tf_ids_print(const char *title, const bson_t *ids, int64_t total)
@@ -146,7 +148,7 @@ void tf_ids_print(const char *title, const bson_t *ids, int64_t total)
         tf_table_add(table, TF_CELL_TEXT(id), TF_CELL_TEXT(reason));
     }
     tf_table_print(table, stdout);
-    if (total > shown)
+    if (shown == SHOWN_MAX && total > shown)
         printf("and %s more; --json lists up to 100\n", TF_COUNT(total - shown));
 }
 
@@ -173,14 +175,6 @@ static void print_findings(const tf_proof *proof)
         tf_table_add(table, TF_CELL_TEXT(check), TF_CELL_TEXT(message));
     }
     tf_table_print(table, stdout);
-}
-
-static void cell_of(const bson_iter_t *row, const char *key, char *out, size_t size)
-{
-    bson_iter_t field;
-    out[0] = '\0';
-    if (BSON_ITER_HOLDS_DOCUMENT(row) && bson_iter_recurse(row, &field) && bson_iter_find(&field, key))
-        tf_value_text(bson_iter_value(&field), out, size);
 }
 
 static void print_unexplained(const tf_proof *proof)

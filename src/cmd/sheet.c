@@ -47,7 +47,8 @@ const char *tf_value_text(const bson_value_t *value, char *out, size_t size)
     if (bson_iter_init_find(&iter, &holder, "v"))
         tf_json_print_value(stream, &iter);
     fclose(stream);
-    snprintf(out, size, "%s", text ? text : "");
+    bool quoted = length >= 2 && text[0] == '"' && text[length - 1] == '"'; /* ObjectIds, dates */
+    snprintf(out, size, "%.*s", text ? (int)(length - 2 * quoted) : 0, text ? text + quoted : "");
     free(text);
     return out;
 }

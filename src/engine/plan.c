@@ -120,6 +120,25 @@ static bool count(const tf_engine *engine, tf_plan *plan, bson_t *sample_ids, tf
 
 /* ---- samples, sizes, times ---- */
 
+/* The sample has one document of each owner; where there are fewer owners than samples asked for, further ones. */
+static bool more_samples(const tf_engine *engine, tf_plan *plan, const bson_t *ids, int64_t shown, tf_error *err)
+{
+    int64_t lacking = shown - (int64_t)plan->samples_count;
+    if (lacking <= 0 || plan->documents <= (int64_t)plan->samples_count)
+        return true;
+    tf_op op = tf_store_op(&engine->store, NULL, "read more samples");
+    op.db = engine->store.repaired;
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("$and", "[", BCON_DOCUMENT(&plan->repair->filter), "{", "_id", "{", "$nin",
+                                                       BCON_ARRAY(ids), "}", "}", "]");
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("limit", BCON_INT64(lacking));
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_op_find(&op, plan->repair->collection, filter, opts);
+    const bson_t *doc = NULL;
+    int got;
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
+        plan->samples[plan->samples_count++] = bson_copy(doc);
+    return got == 0;
+}
+
 /* Reads a few affected documents: their mean size, how long one takes, and those to be shown. */
 static bool sample(const tf_engine *engine, tf_plan *plan, const bson_t *ids, int64_t shown, int64_t *read_us, tf_error *err)
 {
@@ -139,7 +158,7 @@ static bool sample(const tf_engine *engine, tf_plan *plan, const bson_t *ids, in
     }
     *read_us = n ? (tf_clock_us() - begin) / n : 0;
     plan->bytes = n ? bytes / n * plan->documents : 0;
-    return got == 0;
+    return got == 0 && more_samples(engine, plan, ids, shown, err);
 }
 
 /* Documents per second of the newest completed run with the same strategy; 0 where none is readable. */

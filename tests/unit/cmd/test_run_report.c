@@ -121,8 +121,9 @@ static void value__is_shown_on_one_line(void **state)
 {
     (void)state;
     char out[64], small[6];
-    bson_t *doc = BCON_NEW("a", "text", "b", BCON_INT64(5), "c", "{", "d", BCON_NULL, "}", "e", BCON_BOOL(true));
-    static const char *const expected[] = {"text", "5", "{\"d\": null}", "true"};
+    bson_t *doc = BCON_NEW("a", "text", "b", BCON_INT64(5), "c", "{", "d", BCON_NULL, "}", "e", BCON_BOOL(true), "f",
+                           BCON_DATE_TIME(0));
+    static const char *const expected[] = {"text", "5", "{\"d\": null}", "true", "1970-01-01T00:00:00.000Z"};
     bson_iter_t at;
     assert_true(bson_iter_init(&at, doc));
     for (size_t i = 0; bson_iter_next(&at); i++)
