@@ -248,7 +248,7 @@ static void up__lists_what_it_refused(void **state)
     assert_true(tf_program_flag(p, "success"));
     assert_int_equal(tf_program_number(p, "data.refused"), 1);
     assert_int_equal(tf_program_number(p, "data.affectedTokens"), 5);
-    assert_string_equal(tf_program_text(p, "data.verification.refusedIds.0._id"), "clock");
+    assert_string_equal(tf_program_text(p, "data.verification.refusedIds.0"), "clock");
 }
 
 static void up__is_reported_in_text(void **state)
