@@ -64,7 +64,8 @@ typedef struct tf_repair {
 } tf_repair;
 
 /* Parses Extended JSON. Every key is checked, unknown ones are errors (TF_ERR_INVALID), and the update's $set and $unset
- * may name touched fields only. NULL on failure; free with tf_repair_free. */
+ * may name touched fields only. NULL on failure; free with tf_repair_free. Extended JSON takes {"$type": "date"} for an
+ * old form of binary data: write {"$type": {"$numberInt": "9"}}. */
 tf_repair *tf_repair_parse(const char *json, tf_error *err);
 
 /* The same from BSON; the document is copied. */

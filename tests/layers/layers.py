@@ -26,7 +26,7 @@ DATA = """cashu_tokens cashu_wallets npub wallet_id proofs mint_url total_amount
 spent_at createdAt updatedAt created_at updated_at melted unspent quote_id parent_transaction_id lightning_invoice
 encoded_token p2pk_pubkey p2pk_privkey wallet_config created_via dleq lightning received minted cashu""".split()
 PRINTS = re.compile(
-    r"\b(printf|vprintf|puts|putchar|perror|psignal|(?:fprintf|vfprintf|fputs|fputc|putc|fwrite|dprintf|write|fflush)\s*\("
+    r"(?<!format\()\b(printf|vprintf|puts|putchar|perror|psignal|(?:fprintf|vfprintf|fputs|fputc|putc|fwrite|dprintf|write|fflush)\s*\("
     r"[^;]*\b(?:stdout|stderr|STDOUT_FILENO|STDERR_FILENO))\b")
 DATA_WORD = re.compile(r"(?<![A-Za-z0-9_])(" + "|".join(DATA) + r")(?![A-Za-z0-9_])")
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
