@@ -116,7 +116,7 @@ static bool names_documents(const bson_t *conflicts)
     return false;
 }
 
-static void advise(const tf_outcome *outcome)
+static void advise(const tf_outcome *outcome, bool fields)
 {
     if (outcome->conflicts == 0)
         return;
@@ -124,6 +124,10 @@ static void advise(const tf_outcome *outcome)
         tf_output_note(
             "batches whose backup is not as it was written were left alone; docs/runbook.md, 'A damaged state "
             "database', says what to do");
+    else if (outcome->conflicts > outcome->deleted && fields)
+        tf_output_note("what was changed since in a repaired field is never given back by itself; backup_%s holds it "
+                       "as it was (docs/runbook.md, 'A rollback with conflicts')",
+                       outcome->restores);
     else if (outcome->conflicts > outcome->deleted)
         tf_output_note("what was changed since the repair was left alone; 'tokenfix down %s --on-conflict fields "
                        "--confirm' gives back those fields that still hold what the repair wrote",
@@ -134,7 +138,7 @@ static void advise(const tf_outcome *outcome)
                        outcome->restores);
 }
 
-static int succeed(const tf_session *session, const tf_outcome *outcome, const tf_globals *globals)
+static int succeed(const tf_session *session, const tf_outcome *outcome, bool fields, const tf_globals *globals)
 {
     tf_terms terms;
     tf_terms_of_run_id(&session->engine.store, outcome->run, &terms);
@@ -144,7 +148,7 @@ static int succeed(const tf_session *session, const tf_outcome *outcome, const t
         tf_output_success(&data);
     } else {
         tf_down_report_print(outcome, &terms);
-        advise(outcome);
+        advise(outcome, fields);
     }
     return outcome->findings || outcome->conflicts ? 3 : 0;
 }
@@ -216,7 +220,8 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     tf_stop_install();
     bool good = tf_down(&session.engine, &outcome, &err);
     tf_session_settle(&session);
-    return good ? succeed(&session, &outcome, globals) : fail(&session, &outcome, &err, globals->json);
+    bool fields = strcmp(wanted->on_conflict, "fields") == 0;
+    return good ? succeed(&session, &outcome, fields, globals) : fail(&session, &outcome, &err, globals->json);
 }
 
 const tf_command tf_cmd_down = {

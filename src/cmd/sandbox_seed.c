@@ -73,7 +73,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         tf_output_success(&data);
         return 0;
     }
-    printf("%s tokens (%s) of %s wallets; %s are melted and unspent, %s sat\n", TF_COUNT(result.tokens),
+    printf("%s tokens (%s) of %s wallets\n%s are melted and unspent: %s sat\n", TF_COUNT(result.tokens),
            TF_BYTES(result.bytes), TF_COUNT(result.wallets), TF_COUNT(result.defects), TF_COUNT(result.defect_amount));
     printf("written in %s, indexed in %s\n", TF_DURATION(insert_ms), TF_DURATION(index_ms));
     return 0;
