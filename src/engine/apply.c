@@ -204,6 +204,21 @@ static bool walk_partition(tf_context *context, tf_partition *partition, size_t 
     return ok;
 }
 
+/* A partition that was lost would be a part of the collection that nobody repairs. */
+static bool all_are_there(const tf_context *context, size_t count, tf_error *err)
+{
+    bson_iter_t iter, bounds;
+    size_t planned = 1;
+    if (!bson_iter_init_find(&iter, context->run.doc, "bounds") || !bson_iter_recurse(&iter, &bounds))
+        return true; /* just planned: the run was read before its bounds were stored */
+    while (bson_iter_next(&bounds))
+        planned++;
+    if (planned == count)
+        return true;
+    tf_error_set(err, TF_ERR_DAMAGED, "run %s has %zu of its %zu partitions left", context->run.id, count, planned);
+    return tf_error_hint(err, "docs/runbook.md, 'A damaged state database'.");
+}
+
 bool tf_repair_apply(tf_context *context, const tf_repair *repair, tf_error *err)
 {
     if (!bson_equal(repair->doc, context->lineage->repair->doc))
@@ -214,7 +229,7 @@ bool tf_repair_apply(tf_context *context, const tf_repair *repair, tf_error *err
         return false;
     size_t most = context->engine->settings.batch_size ? (size_t)context->engine->settings.batch_size : 1000;
     size_t limit = most;
-    bool ok = true;
+    bool ok = all_are_there(context, count, err);
     for (size_t i = 0; ok && i < count; i++) {
         if (partitions[i].finished)
             continue;

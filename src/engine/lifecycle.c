@@ -251,6 +251,30 @@ static bool plan_up_partitions(tf_context *context, tf_error *err)
     return ok;
 }
 
+/* Where partitions of the target were lost, its batch records still say what is to be given back: nothing is left out. */
+static bool add_recorded(tf_context *context, tf_partition **partitions, size_t *count, tf_error *err)
+{
+    _cleanup_bson_ bson_t ends = BSON_INITIALIZER;
+    bson_iter_t iter, n, seq;
+    int64_t ignored;
+    if (!tf_batch_record_ends(&context->store, context->run.restores, &ends, &ignored, err))
+        return false;
+    for (bool more = bson_iter_init(&iter, &ends); more && bson_iter_next(&iter);) {
+        size_t i = 0;
+        if (!bson_iter_recurse(&iter, &n) || !bson_iter_find(&n, "n") || !bson_iter_recurse(&iter, &seq) || !bson_iter_find(&seq, "seq"))
+            continue;
+        while (i < *count && (*partitions)[i].n != bson_iter_int32(&n))
+            i++;
+        if (i == *count) {
+            *partitions = realloc(*partitions, (*count + 1) * sizeof **partitions);
+            (*partitions)[(*count)++] = (tf_partition){.n = bson_iter_int32(&n)};
+        }
+        if ((*partitions)[i].target_seq < bson_iter_int64(&seq))
+            (*partitions)[i].target_seq = bson_iter_int64(&seq);
+    }
+    return true;
+}
+
 /* One for each partition of the target: its batches are counted downwards. */
 static bool plan_down_partitions(tf_context *context, tf_error *err)
 {
@@ -263,9 +287,10 @@ static bool plan_down_partitions(tf_context *context, tf_error *err)
         partitions[i].n = targets[i].n;
         partitions[i].target_seq = targets[i].seq;
     }
-    bool ok = write_partitions(context, partitions, count, err);
+    size_t targets_count = count;
+    bool ok = add_recorded(context, &partitions, &count, err) && write_partitions(context, partitions, count, err);
     tf_partitions_free(partitions, count);
-    tf_partitions_free(targets, count);
+    tf_partitions_free(targets, targets_count);
     return ok;
 }
 

@@ -249,12 +249,16 @@ static void cut(tf_batch *b, unit *u, size_t from, size_t to)
     }
     b->candidates = n;
     bool last = to == u->original.count;
-    tf_id_set(&b->range.after, &u->record.range.after); /* open where the record is missing */
+    tf_id_set(&b->range.after, &u->record.range.after);
     if (from > 0)
         id_at(u, from - 1, &b->range.after);
     tf_id_set(&b->range.upto, &u->record.range.upto);
     if (!last)
         id_at(u, to - 1, &b->range.upto);
+    if (!u->record.doc) { /* without its record nothing is known of its range: the empty one */
+        tf_id_set(&b->range.after, &(bson_value_t){.value_type = BSON_TYPE_MINKEY});
+        tf_id_set(&b->range.upto, &(bson_value_t){.value_type = BSON_TYPE_MINKEY});
+    }
     b->next.target_seq = last ? u->seq - 1 : u->seq;
     b->next.target_done = last ? 0 : (int64_t)to;
 }

@@ -28,6 +28,7 @@ typedef struct prover {
     int64_t seq;
     uint8_t last[32];
     int64_t backed_up, moved, moved_amount;
+    int64_t handled; /* a down: documents given back, found original, created again, or listed */
     bson_t ends; /* array of {n, seq, hash}: as the seal has it */
     uint32_t ends_count;
 } prover;
@@ -171,6 +172,8 @@ static bool prove_batch(prover *p, const tf_batch_record *record, tf_error *err)
     p->proof->conflicts += number_at(record->doc, "counts.conflicts");
     p->proof->refused += number_at(record->doc, "counts.refused");
     p->backed_up += record->backed_up;
+    p->handled += record->applied + number_at(record->doc, "counts.already") + number_at(record->doc, "counts.recreated") +
+                  number_at(record->doc, "counts.conflicts") + number_at(record->doc, "counts.overtaken");
     tf_snapshot_hash(&p->before, hash);
     if ((int64_t)p->before.count != record->backed_up)
         find(p, "backup_count", "partition %d, batch %" PRId64 ": the backup holds %zu documents instead of %" PRId64, record->partition,
@@ -311,6 +314,20 @@ static bool prove_seal(prover *p, tf_error *err)
     return true;
 }
 
+/* A down deals with every document of the run that it takes back, if only to list it. */
+static bool prove_coverage(prover *p, tf_error *err)
+{
+    _cleanup_bson_ bson_t ends = BSON_INITIALIZER;
+    int64_t theirs = 0;
+    if (!p->run->down)
+        return true;
+    if (!tf_batch_record_ends(p->store, p->run->restores, &ends, &theirs, err))
+        return false;
+    if (p->handled < theirs)
+        find(p, "coverage", "run %s had changed %" PRId64 " documents, its rollback dealt with %" PRId64, p->run->restores, theirs, p->handled);
+    return true;
+}
+
 static bool prove_counts(prover *p, bool sealed, tf_error *err)
 {
     int64_t backup = 0;
@@ -390,7 +407,7 @@ static bool prove(prover *p, bool closing, tf_error *err)
         return false;
     if (finished) {
         tf_balance_result balance;
-        if (!prove_posting(p, err) || !tf_balance_compare(p->store, p->lineage->repair, p->run, closing, &balance, err))
+        if (!prove_coverage(p, err) || !prove_posting(p, err) || !tf_balance_compare(p->store, p->lineage->repair, p->run, closing, &balance, err))
             return false;
         proof->ledger_rows = balance.rows;
         proof->explained = balance.explained;

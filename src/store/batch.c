@@ -91,3 +91,25 @@ mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run)
         BCON_NEW("sort", "{", "partition", BCON_INT32(1), "seq", BCON_INT32(1), "}", "batchSize", BCON_INT64(20));
     return tf_op_find(&op, tf_store_name(store, TF_BATCHES).text, filter, opts);
 }
+
+bool tf_batch_record_ends(const tf_store *store, const char *run, bson_t *out, int64_t *backed_up, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "read how far the batches reach");
+    _cleanup_(bson_destroyp) bson_t *pipeline =
+        BCON_NEW("0", "{", "$match", "{", "run", BCON_UTF8(run), "}", "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$partition"), "seq",
+                 "{", "$max", BCON_UTF8("$seq"), "}", "documents", "{", "$sum", BCON_UTF8("$counts.backed_up"), "}", "}", "}", "2", "{",
+                 "$sort", "{", "_id", BCON_INT32(1), "}", "}");
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
+        tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, NULL);
+    const bson_t *doc = NULL;
+    uint32_t n = 0;
+    int got;
+    *backed_up = 0;
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
+        _cleanup_(bson_destroyp) bson_t *end =
+            BCON_NEW("n", BCON_INT32((int32_t)count_at(doc, "_id")), "seq", BCON_INT64(count_at(doc, "seq")));
+        tf_array_append_document(out, &n, end);
+        *backed_up += count_at(doc, "documents");
+    }
+    return got == 0;
+}

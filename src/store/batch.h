@@ -40,4 +40,8 @@ int tf_batch_record_read(const tf_store *store, const char *run, int32_t partiti
 mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run);
 void tf_batch_record_parse(const bson_t *doc, tf_batch_record *out);
 
+/* How far a run's records reach: appends to the empty array `out` {n, seq} for each partition that has any, ascending;
+ * *backed_up is the documents in all of them. */
+bool tf_batch_record_ends(const tf_store *store, const char *run, bson_t *out, int64_t *backed_up, tf_error *err);
+
 #endif
