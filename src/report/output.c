@@ -80,7 +80,7 @@ static int output(const tf_error *err, const char *run, const bson_t *preview, c
     } else {
         fflush(stdout);
         line("tokenfix: ", "1;31", 2, err->message);
-        if (err->detail[0])
+        if (err->detail[0] && strcmp(err->detail, err->message) != 0)
             line("  detail: ", "2", 4, err->detail);
         if (err->hint[0])
             line("hint: ", "1;36", 2, err->hint);
