@@ -34,7 +34,8 @@ typedef struct tf_migration {
     const char *repair;             /* Extended JSON of a tf_repair */
     const tf_check *checks;         /* ends with a row whose name is NULL; NULL for none */
     bool is_default;                /* what a command without MIGRATION means; exactly one in a registry */
-    bool (*preflight)(tf_context *context, tf_error *err); /* before anything is written; NULL: nothing to check */
+    /* Each returns false with *err filled to stop: INVARIANT and REFUSED_WRITE take the run back, all else interrupts it. */
+    bool (*preflight)(tf_context *context, tf_error *err); /* before a run exists, looks only; NULL: nothing to check */
     bool (*up)(tf_context *context, tf_error *err);
     bool (*down)(tf_context *context, tf_error *err);
     bool (*verify)(tf_context *context, tf_error *err); /* after the engine's own proof; NULL: nothing to add */
@@ -44,21 +45,25 @@ typedef struct tf_migration {
 extern const tf_migration *const tf_migrations[];
 extern const size_t tf_migrations_count;
 
-/* The session of the run (borrowed): operations that shall belong to the engine's transactions must name it. */
+/* The session of the run (borrowed): operations that shall belong to the engine's transactions must name it. NULL in a
+ * preflight and with the journal strategy: there are no transactions. */
 mongoc_client_session_t *tf_context_session(tf_context *context);
 
-/* The repaired database (borrowed), with majority write concern; its name. */
+/* The repaired database (borrowed), with the connection's read and write concern: name majority where it matters. Its
+ * name (borrowed). */
 mongoc_database_t *tf_context_database(tf_context *context);
 const char *tf_context_database_name(const tf_context *context);
 
-/* The repair this run applies: the one stored in the run (borrowed). */
+/* The repair this run applies: the one stored in the run (borrowed). Not to be asked for in a preflight. */
 const tf_repair *tf_context_repair(const tf_context *context);
 
-/* The common `up`: walks the partitions and repairs batch by batch, each in one transaction on the context's session,
- * every document snapshotted first. True when all is done. On TF_ERR_INTERRUPTED and the like what was committed stays. */
+/* The common `up`: walks the partitions and repairs batch by batch by the run's strategy, every document snapshotted
+ * first. `repair` must be the context's. True when all is done. On failure what was committed stays, and the error's code
+ * says what becomes of it: INVARIANT, REFUSED_WRITE, PERMISSION take the run back, all else leaves it to be resumed. */
 bool tf_repair_apply(tf_context *context, const tf_repair *repair, tf_error *err);
 
-/* The common `down`: gives back what the run being rolled back had changed, newest batch first, conflicts left alone. */
+/* The common `down`: gives back what the run being rolled back had changed, newest batch first, conflicts left alone
+ * (no failure: they are counted and listed). On failure the rollback can be resumed. */
 bool tf_repair_restore(tf_context *context, tf_error *err);
 
 #endif

@@ -19,7 +19,8 @@ typedef struct tf_lineage {
     struct tf_lineage *target; /* of a down */
 } tf_lineage;
 
-/* Reads the run's stored repair and its targets'. NULL on failure (DAMAGED when one is gone). */
+/* Reads the run's stored repair and its targets'. NULL on failure (DAMAGED when one is gone, or the chain is longer
+ * than 64); free with tf_lineage_free, which accepts NULL. */
 tf_lineage *tf_lineage_load(const tf_store *store, const tf_run *run, tf_error *err);
 void tf_lineage_free(tf_lineage *lineage);
 void tf_lineage_freep(tf_lineage **lineage);

@@ -10,7 +10,8 @@
 #include "db/id.h"
 #include "store/store.h"
 
-/* Inserts the documents into the run's backup, in their order. */
+/* Inserts the documents into the run's backup, in their order; with a session as part of its transaction. Fails with
+ * REFUSED_WRITE (11000) where one is there already. */
 bool tf_snapshot_insert(const tf_store *store, mongoc_client_session_t *session, const char *run, const tf_docs *docs,
                         tf_error *err);
 
@@ -26,7 +27,7 @@ bool tf_snapshot_read_current(const tf_store *store, mongoc_client_session_t *se
 /* How many documents the run's backup holds. */
 bool tf_snapshot_count(const tf_store *store, const char *run, int64_t *count, tf_error *err);
 
-/* SHA-256 over the documents' bytes in their order. */
+/* SHA-256 over the documents' bytes in their order; of none: that of nothing. */
 void tf_snapshot_hash(const tf_docs *docs, uint8_t hash[32]);
 
 /* Why a document must never be written by a repair, or NULL when it may: a touched top-level name that occurs twice (a

@@ -1,5 +1,6 @@
 /*
  * A list of BSON documents in one buffer that is reused from batch to batch: bounded memory, one copy per document.
+ * Zero-initialise, free with tf_docs_done. Nothing here fails.
  */
 #ifndef TF_BASE_DOCS_H
 #define TF_BASE_DOCS_H
@@ -31,7 +32,7 @@ bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j);
 /* The index of the document with the same _id (type and bytes) as `doc`, searched from `hint` on, around; -1: none. */
 long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint);
 
-/* Appends every _id to the empty array `out`. */
+/* Appends every _id to the initialised, empty array `out`. */
 void tf_docs_append_ids(const tf_docs *docs, bson_t *out);
 
 /* The _id's element: type byte and value bytes. False when the document has none. */

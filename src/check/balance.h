@@ -9,7 +9,8 @@
 
 #include <tokenfix/repair.h>
 
-/* Writes the balances of now into the run's ledger as "before". *accounts counts them. */
+/* Writes the balances of now into the run's ledger as "before". *accounts counts them. OVERFLOW where a sum leaves 64
+ * bits. Without a ledger nothing is done. */
 bool tf_balance_record(const tf_store *store, const tf_repair *repair, const char *run, int64_t *accounts, tf_error *err);
 
 /* Posts what the run's batches moved to its ledger, account by account. */
@@ -25,7 +26,7 @@ typedef struct tf_balance_result {
 void tf_balance_result_done(tf_balance_result *result);
 
 /* Compares the collection as it is now with the run's ledger: before + moved. With `record` the balances of now become the
- * ledger's "after". */
+ * ledger's "after". *out (free with tf_balance_result_done) is empty on failure. */
 bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf_run *run, bool record,
                         tf_balance_result *out, tf_error *err);
 

@@ -9,6 +9,7 @@
 
 typedef struct tf_tally tf_tally;
 
+/* Never NULL; free with tf_tally_free, which accepts NULL. `repair` is borrowed and outlives the tally. */
 tf_tally *tf_tally_new(const tf_repair *repair);
 void tf_tally_free(tf_tally *tally);
 void tf_tally_freep(tf_tally **tally);
@@ -22,7 +23,7 @@ bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf
  * same bytes. */
 void tf_tally_append(tf_tally *tally, bson_t *out, const char *key);
 
-/* All amounts together, and the documents whose amount is odd. */
+/* All amounts together (units of 10^-scale), and the documents whose amount is odd. */
 int64_t tf_tally_amount(const tf_tally *tally);
 int64_t tf_tally_odd(const tf_tally *tally);
 

@@ -14,8 +14,8 @@ typedef struct tf_gate {
     bool open;
 } tf_gate;
 
-/* Update statements of one command: each is {q, u, multi?}; `statements` is a BSON array of at most 16 MB. Matched
- * documents go to *matched. */
+/* Update statements of one command: each is {q, u, multi?}; `statements` is a BSON array of at most 16 MB. How many
+ * documents matched goes to *matched. INTERNAL when the gate is closed; nothing is sent then. */
 bool tf_gate_update(const tf_gate *gate, const tf_op *op, const char *collection, const bson_t *statements, bool ordered,
                     int64_t *matched, tf_error *err);
 

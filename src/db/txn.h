@@ -32,6 +32,8 @@ typedef struct tf_txn {
     int conflicts; /* out: attempts that failed with 112 */
 } tf_txn;
 
+/* True once an attempt is known to be committed by a majority. False with the last attempt's error (TRANSIENT where the
+ * budget ended, or the stop level is 2); what it had begun is aborted. Must not be called inside a transaction. */
 bool tf_txn_run(tf_txn *txn, tf_error *err);
 
 /* Milliseconds to wait before attempt n (1 is the first repetition): full jitter. */

@@ -29,6 +29,7 @@ struct tf_context {
     int64_t canary_left;             /* documents; negative: no canary */
 };
 
+/* Ends the heartbeat and releases all; the run is left as it is. */
 void tf_context_done(tf_context *context);
 
 /* Between batches: LEASE_LOST, or INTERRUPTED when a stop was requested. */

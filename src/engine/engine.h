@@ -40,6 +40,7 @@ typedef struct tf_engine {
     tf_settings settings;
 } tf_engine;
 
+/* Fills *engine for the connection's databases; `client` and `migration` (may be NULL) are borrowed and outlive it. */
 void tf_engine_init(tf_engine *engine, tf_client *client, const tf_migration *migration);
 
 /* ---- the registry ---- */
@@ -48,7 +49,7 @@ void tf_engine_init(tf_engine *engine, tf_client *client, const tf_migration *mi
 const tf_migration *tf_migration_find(const char *name, tf_error *err);
 
 /* Registry in the order of dependencies: fills `order` (tf_migrations_count entries). DEPENDENCY on a cycle, a missing or
- * a self dependency. */
+ * a self dependency. The entries are the registry's. */
 bool tf_migration_order(const tf_migration **order, tf_error *err);
 
 /* ---- plan ---- */
@@ -77,7 +78,8 @@ typedef struct tf_plan {
     int64_t bytes; /* of the affected documents, estimated: what the backup will need */
 } tf_plan;
 
-/* Looks, writes nothing. */
+/* Looks, writes nothing. `limit` owners of the impact from `offset` on, `samples` documents (at most 100). *out (free with
+ * tf_plan_done) is untouched on failure: OVERFLOW where the amounts leave 64 bits. */
 bool tf_plan_make(const tf_engine *engine, int64_t limit, int64_t offset, int64_t samples, tf_plan *out, tf_error *err);
 void tf_plan_done(tf_plan *plan);
 
@@ -100,7 +102,9 @@ typedef struct tf_proof {
     bson_t *findings;         /* array of {check, message}: what the chain, the hashes, the sums say; empty when ok */
 } tf_proof;
 
-/* settings.run: a run's id, a migration's name or NULL: the newest finished run of either direction. Writes nothing. */
+/* settings.run: a run's id, a migration's name or NULL: the newest finished run of either direction. Writes nothing.
+ * Findings are in *out (free with tf_proof_done), not in the return value; false: no such run (NOT_FOUND, NOTHING_TO_DO),
+ * records without which nothing can be proven (DAMAGED), or the server cannot be asked. */
 bool tf_verify(const tf_engine *engine, tf_proof *out, tf_error *err);
 void tf_proof_done(tf_proof *proof);
 
@@ -117,7 +121,7 @@ typedef struct tf_outcome {
     int64_t refused, gone, overtaken;
     int64_t conflicts, already, deleted, recreated; /* down; `conflicts` includes the deleted that stay deleted */
     bson_t *conflict_ids;                           /* down: array of at most 100 {_id, reason} */
-    int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* of this process */
+    int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* milliseconds, of this process */
     char failure[512]; /* up: why it was rolled back, where that met conflicts (state and conflict_ids tell) */
     bool findings;                                    /* exit 3 instead of 0 */
     bool nothing;  /* up --again where nothing matches any more: no run was made */
@@ -165,6 +169,8 @@ typedef struct tf_status {
     size_t recommendations_count;
 } tf_status;
 
+/* Looks, writes nothing. What the user may not see is left out (runs_visible), not an error. *out (free with
+ * tf_status_done) is untouched on failure. */
 bool tf_status_read(const tf_engine *engine, tf_status *out, tf_error *err);
 void tf_status_done(tf_status *status);
 

@@ -10,7 +10,8 @@
 
 typedef struct tf_heartbeat tf_heartbeat;
 
-/* Starts renewing every 5 s. NULL on failure. */
+/* Starts renewing every 5 s; `client` is borrowed. NULL on failure; else end it with tf_heartbeat_stop (accepts NULL), which
+ * waits for its thread. The lease is not given up by this. */
 tf_heartbeat *tf_heartbeat_start(tf_client *client, const tf_run *run, const char *owner_id, tf_error *err);
 void tf_heartbeat_stop(tf_heartbeat *heartbeat);
 void tf_heartbeat_stopp(tf_heartbeat **heartbeat);

@@ -30,13 +30,15 @@ void tf_batch_record_done(tf_batch_record *record);
 /* Appends the fields every record begins with. */
 void tf_batch_record_begin(bson_t *doc, const char *run, int32_t partition, int64_t seq);
 
+/* Inserts a record; with a session as part of its transaction. A record is never changed. */
 bool tf_batch_record_insert(const tf_store *store, mongoc_client_session_t *session, const bson_t *doc, tf_error *err);
 
-/* One record: 1, 0 when there is none, -1. */
+/* One record: 1 and *out filled (tf_batch_record_done), 0 when there is none, -1 with *err. */
 int tf_batch_record_read(const tf_store *store, const char *run, int32_t partition, int64_t seq, tf_batch_record *out,
                          tf_error *err);
 
-/* A run's records in the order of partition and seq. Parse each with tf_batch_record_parse. */
+/* A run's records in the order of partition and seq. Parse each with tf_batch_record_parse, which copies.
+ * The caller destroys the cursor. */
 mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run);
 void tf_batch_record_parse(const bson_t *doc, tf_batch_record *out);
 

@@ -16,10 +16,10 @@
  * Writing the same again is harmless. */
 bool tf_ledger_write(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err);
 
-/* Reads the accounts of these owners (array of {run, owner} keys), in any order. */
+/* Reads the accounts of these owners (array of {run, owner} keys), in any order. The caller destroys the cursor. */
 mongoc_cursor_t *tf_ledger_find(const tf_store *store, const bson_t *keys);
 
-/* All accounts of a run, in the order of their keys. */
+/* All accounts of a run, in any order. The caller destroys the cursor. */
 mongoc_cursor_t *tf_ledger_all(const tf_store *store, const char *run);
 
 #endif

@@ -33,7 +33,7 @@ void tf_partition_done(tf_partition *partition);
 bool tf_partition_create(const tf_store *store, const char *run, const tf_partition *partitions, size_t count,
                          int64_t fence, tf_error *err);
 
-/* All of a run's, in the order of their ranges. Free with tf_partitions_free. */
+/* All of a run's, in the order of their numbers, which is that of their ranges. Free with tf_partitions_free. */
 bool tf_partition_list(const tf_store *store, const char *run, tf_partition **out, size_t *count, tf_error *err);
 void tf_partitions_free(tf_partition *partitions, size_t count);
 

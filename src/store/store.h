@@ -28,6 +28,7 @@ typedef struct tf_store {
 #define TF_LEDGER "ledger"
 #define TF_EVENTS "events"
 
+/* Fills *store: `client` is borrowed, the names (at most 63 bytes) are copied. A plain value, nothing to free. */
 void tf_store_init(tf_store *store, mongoc_client_t *client, const char *repaired, const char *state_db);
 
 typedef struct tf_name {
@@ -41,7 +42,7 @@ tf_name tf_store_backup_name(const tf_store *store, const char *run);
 /* An operation on the state database. */
 tf_op tf_store_op(const tf_store *store, mongoc_client_session_t *session, const char *what);
 
-/* Creates the collections and indexes that are missing. */
+/* Creates the collections and indexes that are missing; what is there is left as it is. */
 bool tf_store_prepare(const tf_store *store, tf_error *err);
 
 /* Creates the (empty) backup collection of a run; one that exists is left as it is. */
