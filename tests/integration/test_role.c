@@ -208,40 +208,6 @@ static void role__printed_denies_everything_else(void **state)
 
 /* ---- looking ---- */
 
-static int own_setup(void **state)
-{
-    mongoc_init();
-    mongoc_log_set_handler(NULL, NULL);
-    tf_fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    *state = f;
-    char *folder = tf_folder_make();
-    snprintf(f->state_db, sizeof f->state_db, "%s", getenv("XDG_STATE_HOME") ? getenv("XDG_STATE_HOME") : "");
-    setenv("XDG_STATE_HOME", folder, 1);
-    free(folder);
-    return 0;
-}
-
-static int own_teardown(void **state)
-{
-    tf_fixture *f = *state;
-    tf_sandbox_stopped stopped;
-    tf_sandbox_stop("own", true, &stopped, NULL);
-    tf_folder_remove(strdup(getenv("XDG_STATE_HOME")));
-    if (f->state_db[0])
-        setenv("XDG_STATE_HOME", f->state_db, 1);
-    else
-        unsetenv("XDG_STATE_HOME");
-    while (f->programs) {
-        tf_program *program = f->programs;
-        f->programs = program->next;
-        tf_program_free(program);
-    }
-    mongoc_client_destroy(f->client);
-    free(f);
-    return 0;
-}
-
 /* Of all databases but the server's own records of its sessions and of replication. */
 static char *hash_of_all(mongoc_client_t *client)
 {
@@ -277,20 +243,12 @@ static void looking__needs_the_built_in_read_only_and_writes_nothing(void **stat
 {
     tf_fixture *f = *state;
     tf_sandbox sandbox;
-    tf_error err = {0};
     char reader[TF_SANDBOX_URI];
     _cleanup_(bson_destroyp) bson_t *roles =
         BCON_NEW("0", "{", "role", "read", "db", "wallet", "}", "1", "{", "role", "read", "db", "wallet_tokenfix", "}");
     const tf_sandbox_user users[] = {{.name = "reader", .roles = roles}};
-    if (!tf_sandbox_start(
-            &(tf_sandbox_options){.name = "own", .auth = true, .cache_mb = 256, .users = users, .users_count = 1},
-            &sandbox, &err))
-        fail_msg("%s: %s", err.message, err.detail);
-    snprintf(f->db, sizeof f->db, "wallet");
-    assert_true(tf_sandbox_uri(&sandbox, NULL, "wallet", f->uri, sizeof f->uri));
+    tf_fixture_own_server(f, (tf_sandbox_options){.auth = true, .users = users, .users_count = 1}, &sandbox);
     assert_true(tf_sandbox_uri(&sandbox, "reader", "wallet", reader, sizeof reader));
-    f->client = mongoc_client_new(f->uri);
-    mongoc_client_set_error_api(f->client, MONGOC_ERROR_API_VERSION_2);
     fill(f);
     expect_untouched(f, reader);
     tf_program *up = AS(f, f->uri, "up", "--confirm", "--yes");
@@ -312,8 +270,7 @@ int main(void)
         ROLE_TEST(role__printed_lets_a_repair_run_from_end_to_end),
         ROLE_TEST(role__printed_is_enough_for_the_journal_strategy),
         ROLE_TEST(role__printed_denies_everything_else),
-        cmocka_unit_test_setup_teardown(looking__needs_the_built_in_read_only_and_writes_nothing, own_setup,
-                                        own_teardown),
+        TF_FIXTURE_OWN_TEST(looking__needs_the_built_in_read_only_and_writes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

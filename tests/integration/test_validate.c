@@ -421,52 +421,9 @@ static void role__is_printed_without_a_server(void **state)
 
 /* ---- other servers ---- */
 
-static int own_setup(void **state)
-{
-    mongoc_init();
-    mongoc_log_set_handler(NULL, NULL);
-    tf_fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    *state = f;
-    char *folder = tf_folder_make();
-    snprintf(f->state_db, sizeof f->state_db, "%s", getenv("XDG_STATE_HOME") ? getenv("XDG_STATE_HOME") : "");
-    setenv("XDG_STATE_HOME", folder, 1);
-    free(folder);
-    return 0;
-}
-
-static int own_teardown(void **state)
-{
-    tf_fixture *f = *state;
-    tf_sandbox_stopped stopped;
-    tf_sandbox_stop("own", true, &stopped, NULL);
-    tf_folder_remove(strdup(getenv("XDG_STATE_HOME")));
-    if (f->state_db[0])
-        setenv("XDG_STATE_HOME", f->state_db, 1);
-    else
-        unsetenv("XDG_STATE_HOME");
-    while (f->programs) {
-        tf_program *program = f->programs;
-        f->programs = program->next;
-        tf_program_free(program);
-    }
-    mongoc_client_destroy(f->client);
-    free(f);
-    return 0;
-}
-
 static void own_server(tf_fixture *f, tf_sandbox_options options, tf_sandbox *sandbox)
 {
-    tf_error err = {0};
-    options.name = "own";
-    options.cache_mb = 256;
-    if (!tf_sandbox_start(&options, sandbox, &err))
-        fail_msg("%s: %s", err.message, err.detail);
-    snprintf(f->db, sizeof f->db, "wallet");
-    assert_true(tf_sandbox_uri(sandbox, NULL, "wallet", f->uri, sizeof f->uri));
-    f->client = mongoc_client_new(f->uri);
-    assert_non_null(f->client);
-    mongoc_client_set_error_api(f->client, MONGOC_ERROR_API_VERSION_2);
+    tf_fixture_own_server(f, options, sandbox);
     fill(f);
 }
 
@@ -606,7 +563,7 @@ static void validate__does_not_hang_with_a_member(void **state)
     expect(p, "clock", "ok", "2 members agree");
 }
 
-#define OWN_SERVER_TEST(f) cmocka_unit_test_setup_teardown(f, own_setup, own_teardown)
+#define OWN_SERVER_TEST(f) TF_FIXTURE_OWN_TEST(f)
 
 int main(void)
 {

@@ -53,15 +53,16 @@ static void server_uri(const char *login, const char *password, const char *db, 
             snprintf(out, size, "%s", whole);
         return;
     }
-    _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_new(given);
-    assert_non_null(uri);
-    mongoc_uri_set_database(uri, db);
-    if (login) {
-        mongoc_uri_set_username(uri, login);
-        mongoc_uri_set_password(uri, password);
-        mongoc_uri_set_auth_source(uri, "admin");
-    }
-    snprintf(out, size, "%s", mongoc_uri_get_string(uri));
+    /* scheme://[user:password@]hosts[/database][?options], taken apart: the driver's setters do not change the string */
+    const char *hosts = strstr(given, "://"), *at = strrchr(given, '@');
+    assert_non_null(hosts);
+    hosts = at ? at + 1 : hosts + 3;
+    const char *options = strchr(hosts, '?');
+    int length = (int)strcspn(hosts, "/?"), scheme = (int)(strstr(given, "://") + 3 - given);
+    int user = at ? (int)(at - given) - scheme : 0;
+    snprintf(out, size, "%.*s%s%s%.*s%s%.*s/%s%s%s", scheme, given, login ? login : "", login ? ":" : "",
+             login ? (int)strlen(password) : user, login ? password : given + scheme, login || at ? "@" : "", length, hosts, db,
+             options ? options : "", login && !options ? "?authSource=admin" : "");
 }
 
 int tf_fixture_setup(void **state)
@@ -87,14 +88,19 @@ static bool admin_run(tf_fixture *fixture, const char *db, bson_t *command, bson
     return mongoc_client_command_simple(fixture->client, db, owned, NULL, NULL, error);
 }
 
-int tf_fixture_teardown(void **state)
+static void free_programs(tf_fixture *fixture)
 {
-    tf_fixture *fixture = *state;
     while (fixture->programs) {
         tf_program *program = fixture->programs;
         fixture->programs = program->next;
         tf_program_free(program);
     }
+}
+
+int tf_fixture_teardown(void **state)
+{
+    tf_fixture *fixture = *state;
+    free_programs(fixture);
     for (unsigned i = 0; i < fixture->logins; i++) {
         char name[96];
         snprintf(name, sizeof name, "%s_%u", fixture->db, i);
@@ -224,4 +230,53 @@ void tf_folder_remove(char *path)
     if (!tf_place_remove(path, &err))
         fail_msg("%s: %s", err.message, err.detail);
     free(path);
+}
+
+/* ---- a server of one's own ---- */
+
+int tf_fixture_own_setup(void **state)
+{
+    mongoc_init();
+    mongoc_log_set_handler(NULL, NULL);
+    tf_fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    const char *home = getenv("XDG_STATE_HOME");
+    fixture->state_home = home ? strdup(home) : NULL;
+    char *folder = tf_folder_make();
+    setenv("XDG_STATE_HOME", folder, 1);
+    free(folder);
+    *state = fixture;
+    return 0;
+}
+
+void tf_fixture_own_server(tf_fixture *fixture, tf_sandbox_options options, tf_sandbox *sandbox)
+{
+    tf_error err = {0};
+    options.name = "own";
+    options.cache_mb = 256;
+    if (!tf_sandbox_start(&options, sandbox, &err))
+        fail_msg("%s: %s", err.message, err.detail);
+    snprintf(fixture->db, sizeof fixture->db, "wallet");
+    snprintf(fixture->state_db, sizeof fixture->state_db, "wallet_tokenfix");
+    assert_true(tf_sandbox_uri(sandbox, NULL, fixture->db, fixture->uri, sizeof fixture->uri));
+    fixture->client = mongoc_client_new(fixture->uri);
+    assert_non_null(fixture->client);
+    mongoc_client_set_error_api(fixture->client, MONGOC_ERROR_API_VERSION_2);
+}
+
+int tf_fixture_own_teardown(void **state)
+{
+    tf_fixture *fixture = *state;
+    tf_sandbox_stopped stopped;
+    tf_sandbox_stop("own", true, &stopped, NULL);
+    tf_folder_remove(strdup(getenv("XDG_STATE_HOME")));
+    if (fixture->state_home)
+        setenv("XDG_STATE_HOME", fixture->state_home, 1);
+    else
+        unsetenv("XDG_STATE_HOME");
+    free_programs(fixture);
+    mongoc_client_destroy(fixture->client);
+    free(fixture->state_home);
+    free(fixture);
+    return 0;
 }

@@ -27,6 +27,8 @@
 #include <tokenfix/cleanup.h>
 #include <tokenfix/error.h>
 
+#include "sandbox/sandbox.h"
+
 enum { TF_FIXTURE_LOGINS = 4 };
 
 typedef struct tf_program tf_program;
@@ -39,12 +41,20 @@ typedef struct tf_fixture {
     char login[TF_FIXTURE_LOGINS][768]; /* URIs made by tf_fixture_login */
     unsigned logins;
     tf_program *programs; /* freed by the teardown */
+    char *state_home;     /* a server of one's own: XDG_STATE_HOME as it was */
 } tf_fixture;
 
 #define TF_FIXTURE_TEST(f) cmocka_unit_test_setup_teardown(f, tf_fixture_setup, tf_fixture_teardown)
 
 int tf_fixture_setup(void **state);
 int tf_fixture_teardown(void **state);
+
+/* For a test that needs a server of its own (standalone, three members, access control): setup and teardown, and its start
+ * with name and cache filled in; the fixture's client, uri and db ("wallet") belong to it then. */
+#define TF_FIXTURE_OWN_TEST(f) cmocka_unit_test_setup_teardown(f, tf_fixture_own_setup, tf_fixture_own_teardown)
+int tf_fixture_own_setup(void **state);
+int tf_fixture_own_teardown(void **state);
+void tf_fixture_own_server(tf_fixture *fixture, tf_sandbox_options options, tf_sandbox *sandbox);
 
 /* A user who may do no more than kind says, on this fixture's two databases: "run" (the printed role; collection and
  * others as in db/role.h), "monitor", "reader" (the built-in role read). The URI belongs to the fixture. */

@@ -1,0 +1,257 @@
+/* Bad input and bad luck, at the command line: a clear message, a hint, the right exit status, nothing lost. */
+#include "support/tokens.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void assert_in(const char *text, const char *part)
+{
+    if (!text || !strstr(text, part))
+        fail_msg("no '%s' in: %s", part, text ? text : "(nothing)");
+}
+
+/* Every command that connects, with what makes it go on without asking. */
+static const char *const commands[][5] = {{"status"}, {"preview"}, {"validate"}, {"up", "--confirm", "--yes"}, {"verify"},
+                                          {"down", "--confirm", "--yes"}, {"history"}, {"plan"}};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static tf_program *run_as(tf_fixture *f, const char *uri, const char *const *command, const char *extra, const char *value)
+{
+    const char *argv[12] = {NULL};
+    size_t n = 0;
+    for (; command[n]; n++)
+        argv[n] = command[n];
+    argv[n++] = "--json";
+    if (extra)
+        argv[n++] = extra;
+    if (value)
+        argv[n++] = value;
+    return tf_program_exec(f, &(tf_program_options){.argv = argv, .uri = uri});
+}
+
+static void server__that_does_not_answer_is_not_ready(void **state)
+{
+    tf_fixture *f = *state;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        tf_program *p = run_as(f, "mongodb://127.0.0.1:1/wallet", commands[i], "--timeout", "0.5");
+        assert_int_equal(p->status, 8);
+        assert_in(tf_program_text(p, "error.message"), "Database connection not ready");
+        assert_true(*tf_program_text(p, "error.hint"));
+    }
+}
+
+static void password__that_is_wrong_is_told_and_not_shown(void **state)
+{
+    tf_fixture *f = *state;
+    char uri[512];
+    const char *hosts = strchr(f->uri, '@');
+    assert_non_null(hosts);
+    snprintf(uri, sizeof uri, "mongodb://nobody:hunter2%s", hosts);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        tf_program *p = run_as(f, uri, commands[i], NULL, NULL);
+        assert_int_equal(p->status, 8);
+        assert_string_equal(tf_program_text(p, "error.code"), "AUTH");
+        assert_null(strstr(p->out, "hunter2"));
+        assert_null(strstr(p->err, "hunter2"));
+    }
+}
+
+static void uri__that_does_not_parse_is_a_usage_error(void **state)
+{
+    tf_fixture *f = *state;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        tf_program *p = run_as(f, "mongodb//nonsense", commands[i], NULL, NULL);
+        assert_int_equal(p->status, 2);
+        assert_string_equal(tf_program_text(p, "error.code"), "USAGE");
+    }
+}
+
+static void database__none_named_is_a_usage_error(void **state)
+{
+    tf_fixture *f = *state;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        tf_program *p = run_as(f, "mongodb://127.0.0.1:1/", commands[i], NULL, NULL);
+        assert_int_equal(p->status, 2);
+        assert_in(tf_program_text(p, "error.message"), "no database named");
+    }
+}
+
+static void collection__that_is_absent_is_named_and_nothing_is_written(void **state)
+{
+    tf_fixture *f = *state;
+    tf_program *p = tf_program_run(f, "up", "--confirm", "--yes", "--json", NULL);
+    assert_int_equal(p->status, 1);
+    assert_string_equal(tf_program_text(p, "error.code"), "MISSING");
+    assert_in(tf_program_text(p, "error.message"), "cashu_tokens");
+    assert_int_equal(tf_fixture_count(f, f->state_db, "runs", "{}"), 0);
+}
+
+static void permission__that_is_missing_is_named_and_nothing_is_written(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 3);
+    const char *reader = tf_fixture_login(f, "reader", "cashu_tokens", NULL);
+    static const char *const up[] = {"up", "--confirm", "--yes", NULL};
+    tf_program *p = run_as(f, reader, up, NULL, NULL);
+    assert_int_equal(p->status, 8);
+    assert_in(tf_program_text(p, "error.message"), "Permission denied");
+    assert_in(tf_program_text(p, "error.message"), "createCollection");
+    assert_int_equal(tf_tokens_wrong(f), 3);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "runs", "{}"), 0);
+}
+
+static void database__with_an_odd_name_is_repaired_like_any_other(void **state)
+{
+    tf_fixture *f = *state;
+    char odd[48], odd_state[64];
+    snprintf(odd, sizeof odd, "%.16s-'Ü&%%", f->db);
+    snprintf(odd_state, sizeof odd_state, "%s_tokenfix", odd);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *tokens =
+        mongoc_client_get_collection(f->client, odd, "cashu_tokens");
+    _cleanup_(bson_destroyp) bson_t *token =
+        BCON_NEW("_id", BCON_INT32(1), "transaction_type", "melted", "status", "unspent", "total_amount", BCON_INT32(5));
+    bson_error_t error;
+    if (!mongoc_collection_insert_one(tokens, token, NULL, NULL, &error))
+        fail_msg("%s", error.message);
+    const char *const up[] = {"up", "--db", odd, "--confirm", "--yes", NULL};
+    const char *const down[] = {"down", "--db", odd, "--confirm", "--yes", NULL};
+    tf_program *p = run_as(f, NULL, up, NULL, NULL);
+    assert_int_equal(p->status, 0);
+    assert_int_equal(tf_program_number(p, "data.affectedTokens"), 1);
+    assert_int_equal(run_as(f, NULL, down, NULL, NULL)->status, 0);
+    assert_int_equal(tf_fixture_count(f, odd, "cashu_tokens", "{\"status\": \"unspent\"}"), 1);
+    const char *const drop[] = {odd, odd_state};
+    for (size_t i = 0; i < 2; i++) {
+        _cleanup_(mongoc_database_destroyp) mongoc_database_t *db = mongoc_client_get_database(f->client, drop[i]);
+        assert_true(mongoc_database_drop(db, &error));
+    }
+}
+
+/* ---- terminals and pipes ---- */
+
+/* Whether a text sets a colour (ESC [ … m); a bar that draws itself anew moves the cursor only. */
+static bool is_coloured(const char *text)
+{
+    while ((text = strstr(text, "\033["))) {
+        text += 2;
+        if (text[strspn(text, "0123456789;")] == 'm')
+            return true;
+    }
+    return false;
+}
+
+static void colours__are_left_out_where_they_are_not_wanted(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 3);
+    const char *const argv[] = {"validate", NULL}, *const coloured[] = {"validate", "--color", "always", NULL};
+    const char *const no_color[] = {"TERM=xterm-256color", "NO_COLOR=1", NULL}, *const dumb[] = {"TERM=dumb", NULL};
+    tf_program *p = tf_program_exec(f, &(tf_program_options){.argv = argv, .env = no_color, .terminal = true});
+    assert_int_equal(p->status, 0);
+    assert_false(is_coloured(p->out));
+    p = tf_program_exec(f, &(tf_program_options){.argv = argv, .env = dumb, .terminal = true});
+    assert_int_equal(p->status, 0);
+    assert_null(strchr(p->out, '\033'));
+    p = tf_program_exec(f, &(tf_program_options){.argv = coloured, .env = dumb, .terminal = true});
+    assert_true(is_coloured(p->out));
+}
+
+/* Runs a command with this standard output; its exit status, or 128 + signal. */
+static int with_stdout(tf_fixture *f, int fd, const char *command)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int nothing = open("/dev/null", O_WRONLY);
+        setenv("TOKENFIX_URI", f->uri, 1);
+        dup2(fd, STDOUT_FILENO);
+        dup2(nothing, STDERR_FILENO);
+        execl(tf_program_path(false), "tokenfix", command, "--json", (char *)NULL);
+        _exit(126);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void stdout__on_a_full_disk_or_a_broken_pipe_is_an_error(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 3);
+    int full = open("/dev/full", O_WRONLY), ends[2];
+    assert_true(full >= 0);
+    assert_int_equal(with_stdout(f, full, "preview"), 1);
+    close(full);
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    assert_int_equal(with_stdout(f, ends[1], "preview"), 1);
+    close(ends[1]);
+}
+
+/* ---- other topologies ---- */
+
+static void standalone__is_explained_and_repaired_by_journal(void **state)
+{
+    tf_fixture *f = *state;
+    tf_sandbox sandbox;
+    tf_fixture_own_server(f, (tf_sandbox_options){.standalone = true}, &sandbox);
+    tf_tokens_sample(f, 30);
+    tf_program *p = tf_program_run(f, "up", "--confirm", "--yes", "--json", NULL);
+    assert_int_equal(p->status, 1);
+    assert_string_equal(tf_program_text(p, "error.code"), "UNSUPPORTED");
+    assert_in(tf_program_text(p, "error.hint"), "--strategy journal");
+    assert_int_equal(tf_tokens_wrong(f), 30);
+    p = tf_program_run(f, "up", "--strategy", "journal", "--confirm", "--yes", "--json", NULL);
+    assert_int_equal(p->status, 0);
+    assert_int_equal(tf_tokens_wrong(f), 0);
+    p = tf_program_run(f, "down", "--strategy", "journal", "--confirm", "--yes", "--json", NULL);
+    assert_int_equal(p->status, 0);
+    assert_int_equal(tf_program_number(p, "data.restoredTokens"), 30);
+    assert_int_equal(tf_tokens_wrong(f), 30);
+    assert_int_equal(tf_program_run(f, "verify", NULL)->status, 0);
+}
+
+static void secondary__is_not_written_to(void **state)
+{
+    tf_fixture *f = *state;
+    tf_sandbox sandbox;
+    unsigned refused = 0;
+    tf_fixture_own_server(f, (tf_sandbox_options){.nodes = 3}, &sandbox);
+    tf_tokens_sample(f, 3);
+    static const char *const up[] = {"up", "--confirm", "--yes", NULL};
+    _cleanup_(bson_destroyp) bson_t *hello = tf_fixture_command(f, "{\"hello\": 1}");
+    bson_iter_t iter;
+    assert_true(bson_iter_init_find(&iter, hello, "me"));
+    const char *primary = strchr(bson_iter_utf8(&iter, NULL), ':') + 1;
+    for (unsigned i = 0; i < sandbox.nodes; i++) {
+        char uri[128];
+        if (sandbox.node[i].port == atoi(primary))
+            continue;
+        snprintf(uri, sizeof uri, "mongodb://127.0.0.1:%d/wallet?directConnection=true", sandbox.node[i].port);
+        tf_program *p = run_as(f, uri, up, NULL, NULL);
+        assert_int_equal(p->status, 8);
+        assert_string_equal(tf_program_text(p, "error.code"), "NOT_WRITABLE");
+        refused++;
+    }
+    assert_int_equal(refused, 2);
+    assert_int_equal(tf_tokens_wrong(f), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TF_FIXTURE_TEST(server__that_does_not_answer_is_not_ready),
+        TF_FIXTURE_TEST(password__that_is_wrong_is_told_and_not_shown),
+        TF_FIXTURE_TEST(uri__that_does_not_parse_is_a_usage_error),
+        TF_FIXTURE_TEST(database__none_named_is_a_usage_error),
+        TF_FIXTURE_TEST(collection__that_is_absent_is_named_and_nothing_is_written),
+        TF_FIXTURE_TEST(permission__that_is_missing_is_named_and_nothing_is_written),
+        TF_FIXTURE_TEST(database__with_an_odd_name_is_repaired_like_any_other),
+        TF_FIXTURE_TEST(colours__are_left_out_where_they_are_not_wanted),
+        TF_FIXTURE_TEST(stdout__on_a_full_disk_or_a_broken_pipe_is_an_error),
+        TF_FIXTURE_OWN_TEST(standalone__is_explained_and_repaired_by_journal),
+        TF_FIXTURE_OWN_TEST(secondary__is_not_written_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
