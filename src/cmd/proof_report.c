@@ -86,7 +86,8 @@ static void print_counts(const tf_proof *proof, const tf_terms *terms)
         {"changed later", proof->changed_later, true, "by somebody else, after the run"},
         {"missing", proof->missing, true, "deleted since, or lost"},
         {"remaining", proof->remaining, !proof->down,
-         proof->unfinished ? "still to be repaired: the run is not finished" : "should have been repaired and were not"},
+         proof->unfinished ? "still to be repaired: the run is not finished"
+                           : "should have been repaired and were not"},
         {"new defects", proof->new_defects, false, "came up after the run; 'up --again' repairs them"},
         {"refused", proof->refused, false, "of a form that the server cannot write safely; never touched"},
         {"gone before us", proof->gone, false, "no longer matched when their batch came"},
@@ -94,7 +95,8 @@ static void print_counts(const tf_proof *proof, const tf_terms *terms)
         {"conflicts", proof->conflicts, false, "changed since the repair; left alone"},
         {"accounts", proof->ledger_rows, terms->amounts && !proof->unfinished, "balances compared before and after"},
         {"explained", proof->explained, false, "of their differences come from later writes"},
-        {"unexplained", proof->unexplained, terms->amounts && !proof->unfinished, "of their differences come from nothing we know"},
+        {"unexplained", proof->unexplained, terms->amounts && !proof->unfinished,
+         "of their differences come from nothing we know"},
     };
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, TF_TABLE_NO_HEADER);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {

@@ -71,9 +71,15 @@ int64_t tf_run_amount(const tf_run *run)
     return tf_run_count(run, "amount");
 }
 
+/* A run that goes on again has not ended, whatever is noted of its interruption. */
+static int64_t ended_at(const tf_run *run)
+{
+    return run->active && run->state != TF_STATE_INTERRUPTED ? 0 : run->ended_at;
+}
+
 int64_t tf_run_duration(const tf_run *run)
 {
-    return run->ended_at > run->started_at ? run->ended_at - run->started_at : 0;
+    return ended_at(run) > run->started_at ? ended_at(run) - run->started_at : 0;
 }
 
 /* Who started it; the lease's owner may be somebody who took it over. */
@@ -108,7 +114,7 @@ void tf_run_report_append(const tf_run *run, bson_t *out)
     tf_append_text(out, "restores", run->restores);
     tf_append_text(out, "restoredBy", run->restored_by);
     tf_append_time(out, "startedAt", run->started_at);
-    tf_append_time(out, "endedAt", run->ended_at);
+    tf_append_time(out, "endedAt", ended_at(run));
     tf_append_text(out, "user", starter(run, "user"));
     tf_append_text(out, "host", starter(run, "host"));
     tf_append_text(out, "databaseUser", text_at(run, "who.database_user"));
@@ -154,8 +160,8 @@ void tf_runs_report_print(const tf_run *runs, size_t count)
 static void add_times(const tf_run *run, tf_table *sheet)
 {
     tf_sheet_add(sheet, "started", "%s by %s@%s", TF_TIME(run->started_at), starter(run, "user"), starter(run, "host"));
-    if (run->ended_at)
-        tf_sheet_add(sheet, "ended", "%s, after %s", TF_TIME(run->ended_at), TF_DURATION(tf_run_duration(run)));
+    if (ended_at(run))
+        tf_sheet_add(sheet, "ended", "%s, after %s", TF_TIME(ended_at(run)), TF_DURATION(tf_run_duration(run)));
     else if (run->active && run->lease_left_ms > 0)
         tf_sheet_add(sheet, "lease", "ends in %s unless renewed", TF_DURATION(run->lease_left_ms));
 }
@@ -184,5 +190,6 @@ void tf_run_report_sheet(const tf_run *run, tf_table *sheet)
             tf_sheet_add(sheet, asides[i][1], "%s", TF_COUNT(tf_run_count(run, asides[i][0])));
     tf_sheet_add(sheet, "batches", "%s, strategy %s", TF_COUNT(tf_run_count(run, "batches")), run->strategy);
     if (text_at(run, "error.message"))
-        tf_sheet_add(sheet, run->state == TF_STATE_COMPLETED ? "had stopped" : "error", "%s", text_at(run, "error.message"));
+        tf_sheet_add(sheet, run->state == TF_STATE_COMPLETED ? "had stopped" : "error", "%s",
+                     text_at(run, "error.message"));
 }

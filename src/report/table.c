@@ -125,7 +125,8 @@ static void share_width(const tf_table *table, size_t terminal, size_t *widths)
     for (size_t i = 0; i < table->width; i++) {
         widths[i] = tf_text_width(header(table, i));
         for (size_t r = 0; r < table->rows; r++) {
-            size_t width = tf_text_width(cell_text(&table->cells[r * table->width + i], table->columns[i].kind, buffer));
+            size_t width =
+                tf_text_width(cell_text(&table->cells[r * table->width + i], table->columns[i].kind, buffer));
             widths[i] = width > widths[i] ? width : widths[i];
         }
         if (table->columns[i].flags & TF_COLUMN_WRAP)

@@ -70,6 +70,23 @@ static void run__that_goes_on_shows_no_numbers_it_does_not_have(void **state)
     tf_run_done(&run);
 }
 
+static void run__that_was_resumed_has_not_ended(void **state)
+{
+    (void)state;
+    tf_run run = given();
+    run.state = TF_STATE_RUNNING;
+    run.active = true;
+    run.lease_left_ms = 20000;
+    assert_int_equal(tf_run_duration(&run), 0);
+    char *text = tf_capture(print_sheet, &run);
+    assert_null(strstr(text, "ended"));
+    assert_non_null(strstr(text, "lease      ends in 20"));
+    free(text);
+    run.state = TF_STATE_INTERRUPTED;
+    assert_int_equal(tf_run_duration(&run), 1500);
+    tf_run_done(&run);
+}
+
 static void run__is_explained_on_a_sheet(void **state)
 {
     (void)state;
@@ -139,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run__is_a_row_of_a_table),
         cmocka_unit_test(run__that_goes_on_shows_no_numbers_it_does_not_have),
+        cmocka_unit_test(run__that_was_resumed_has_not_ended),
         cmocka_unit_test(run__is_explained_on_a_sheet),
         cmocka_unit_test(run__becomes_data),
         cmocka_unit_test(value__is_shown_on_one_line),
