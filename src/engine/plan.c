@@ -201,7 +201,7 @@ __attribute__((format(printf, 2, 3))) static void reason(tf_plan *plan, const ch
     va_end(args);
 }
 
-/* Source of the limits: shared/DATA.md, "Findings of an audit". */
+/* Source of the limits: docs/data.md, "Health and risk". */
 static void judge(tf_plan *plan)
 {
     const char *noun = plan->repair->noun, *level = "low";

@@ -1,4 +1,4 @@
-/* Fills a sandbox with sample data: wallets and tokens as DATA.md describes them, with a known number of defects. */
+/* Fills a sandbox with sample data: wallets and tokens as docs/data.md describes them, with a known number of defects. */
 #ifndef TOKENFIX_SANDBOX_SEED_H
 #define TOKENFIX_SANDBOX_SEED_H
 

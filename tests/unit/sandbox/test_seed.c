@@ -1,4 +1,4 @@
-/* The sample data without a server: 20,000 generated documents are held against DATA.md. */
+/* The sample data without a server: 20,000 generated documents are held against docs/data.md. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
