@@ -64,8 +64,8 @@ int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
     if (!tf_command_check(commands, &err))
         return tf_output_error(&err, NULL, NULL, json);
 #endif
-    mongoc_init();
     mongoc_log_set_handler(NULL, NULL); /* the driver would print parts of what it is given */
+    mongoc_init();
     int status = tf_command_parse(commands, argc, argv, &in, &err) ? run(commands, &in)
                                                                    : tf_output_error(&err, NULL, NULL, json);
     tf_invocation_done(&in);

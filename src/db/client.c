@@ -8,8 +8,8 @@
 
 static void initialise_driver(void)
 {
-    mongoc_init();
     mongoc_log_set_handler(NULL, NULL); /* the driver's own log would print what we report as errors, or more */
+    mongoc_init();
 }
 
 static mongoc_client_pool_t *open_pool(const mongoc_uri_t *uri, int64_t timeout_ms, tf_error *err)

@@ -42,8 +42,9 @@ bool tf_context_may_go_on(tf_context *context, tf_error *err)
         return false;
     if (tf_stop_level() == 0)
         return true;
-    return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped on request after %lld %ss; what is repaired stays repaired",
-                        (long long)context->totals.applied, context->lineage->repair->noun);
+    return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped on request after %lld %ss; what is %s stays so",
+                        (long long)context->totals.applied, context->lineage->repair->noun,
+                        context->run.down ? "given back" : "repaired");
 }
 
 void tf_context_progress(const tf_context *context, const char *phase)

@@ -158,6 +158,14 @@ bool tf_down_execute(tf_context *context, tf_outcome *out, tf_error *err)
     return ok;
 }
 
+static int64_t documents_of(const tf_engine *engine, const char *target)
+{
+    int64_t count = 0;
+    tf_error ignored = {0};
+    tf_snapshot_count(&engine->store, target, &count, &ignored);
+    return count;
+}
+
 static bool resume(const tf_engine *engine, tf_context *context, tf_error *err)
 {
     tf_run run = {0};
@@ -174,16 +182,10 @@ static bool resume(const tf_engine *engine, tf_context *context, tf_error *err)
         return false;
     }
     bool ok = tf_lifecycle_resume(engine, &run, context, err);
+    if (ok)
+        context->planned = documents_of(engine, context->run.restores);
     tf_run_done(&run);
     return ok;
-}
-
-static int64_t documents_of(const tf_engine *engine, const tf_run *target)
-{
-    int64_t count = 0;
-    tf_error ignored = {0};
-    tf_snapshot_count(&engine->store, target->id, &count, &ignored);
-    return count;
 }
 
 static bool begin(const tf_engine *engine, tf_context *context, tf_error *err)
@@ -198,7 +200,7 @@ static bool begin(const tf_engine *engine, tf_context *context, tf_error *err)
     tf_run_done(&live);
     if (got != 0 || !tf_down_target(engine, &target, err))
         return false;
-    int64_t documents = documents_of(engine, &target);
+    int64_t documents = documents_of(engine, target.id);
     bool ok = backup_is_there(engine, &target, err) && tf_lifecycle_begin_down(engine, &target, false, context, err);
     if (ok)
         context->planned = documents;
