@@ -37,6 +37,20 @@ static const tf_option options[] = {
     TF_OPTION_END,
 };
 
+/* A migration means its newest `up` that is not taken back yet. Its newest run of any direction, as elsewhere, would make
+ * the second of two `down 004` repair again what the first gave back. */
+static bool name_migration(tf_engine *engine, const char *word, tf_error *err)
+{
+    tf_run run = {0};
+    tf_error ignored = {0};
+    int got = tf_run_load(&engine->store, word, &run, err);
+    tf_run_done(&run);
+    engine->migration = got == 0 ? tf_migration_find(word, &ignored) : NULL;
+    if (!engine->migration)
+        engine->settings.run = word;
+    return got >= 0;
+}
+
 static bool begin(const down_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
                   tf_error *err)
 {
@@ -48,7 +62,10 @@ static bool begin(const down_args *wanted, const tf_globals *globals, const char
     if (!tf_session_open(session, globals, NULL, err))
         return false;
     tf_settings *settings = &session->engine.settings;
-    settings->run = resumed ? resumed : word;
+    if (resumed)
+        settings->run = resumed;
+    else if (word && !name_migration(&session->engine, word, err))
+        return false;
     settings->batch_size = wanted->batch_size;
     settings->strategy = wanted->strategy;
     settings->on_conflict = wanted->on_conflict;
@@ -230,8 +247,8 @@ const tf_command tf_cmd_down = {
     .summary = "Take a run back: give every document what it had before",
     .description =
         "Restores the documents of a run from its backup, the newest batch first, and proves the result. RUN is the id "
-        "of a run or a migration, which means its newest run; without it, the newest completed or interrupted 'up' "
-        "that was not taken back. A rollback is a run of its own: 'down' of its id undoes it.\n\n"
+        "of a run, or a migration, which means its newest completed or interrupted 'up' that was not taken back; "
+        "without RUN, that of any migration. A rollback is a run of its own: 'down' of its id undoes it.\n\n"
         "A document that was changed since the repair is never overwritten silently: it is listed as a conflict and "
         "left alone. Without --confirm the command shows what it would take back and exits with 4.",
     .flags = TF_CMD_WRITES | TF_CMD_NEEDS_CONFIRM | TF_CMD_NEEDS_LEASE,

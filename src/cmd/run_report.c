@@ -161,7 +161,8 @@ static void add_times(const tf_run *run, tf_table *sheet)
 {
     tf_sheet_add(sheet, "started", "%s by %s@%s", TF_TIME(run->started_at), starter(run, "user"), starter(run, "host"));
     if (ended_at(run))
-        tf_sheet_add(sheet, "ended", "%s, after %s", TF_TIME(ended_at(run)), TF_DURATION(tf_run_duration(run)));
+        tf_sheet_add(sheet, run->state == TF_STATE_INTERRUPTED ? "stopped" : "ended", "%s, after %s",
+                     TF_TIME(ended_at(run)), TF_DURATION(tf_run_duration(run)));
     else if (run->active && run->lease_left_ms > 0)
         tf_sheet_add(sheet, "lease", "ends in %s unless renewed", TF_DURATION(run->lease_left_ms));
 }

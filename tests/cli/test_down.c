@@ -69,6 +69,22 @@ static void down__twice_has_nothing_to_do(void **state)
     assert_int_equal(tf_runs(f), 2);
 }
 
+static void down__of_a_migration_never_repairs_again(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    tf_program *up = tf_up(f);
+    assert_exit(up, 0);
+    tf_program *p = tf_down(f, "004");
+    assert_exit(p, 0);
+    assert_string_equal(tf_program_text(p, "data.restores"), tf_program_text(up, "data.run"));
+    p = tf_down(f, "004");
+    assert_exit(p, 1);
+    assert_string_equal(tf_program_text(p, "error.code"), "NOTHING_TO_DO");
+    assert_has(tf_program_text(p, "error.message"), "already rolled back");
+    assert_int_equal(tf_tokens_original(f), 7);
+}
+
 static void down__before_up_has_no_backup(void **state)
 {
     tf_fixture *f = *state;
@@ -228,6 +244,7 @@ int main(void)
         TF_FIXTURE_TEST(down__on_a_terminal_asks_for_the_databases_name),
         TF_FIXTURE_TEST(down__gives_everything_back),
         TF_FIXTURE_TEST(down__twice_has_nothing_to_do),
+        TF_FIXTURE_TEST(down__of_a_migration_never_repairs_again),
         TF_FIXTURE_TEST(down__before_up_has_no_backup),
         TF_FIXTURE_TEST(down__of_an_empty_run_completes),
         TF_FIXTURE_TEST(down__leaves_conflicts_alone_and_lists_them),
