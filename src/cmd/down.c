@@ -165,7 +165,8 @@ static int succeed(const tf_session *session, const tf_outcome *outcome, bool fi
         tf_output_success(&data);
     } else {
         tf_down_report_print(outcome, &terms);
-        advise(outcome, fields);
+        if (!globals->quiet)
+            advise(outcome, fields);
     }
     return outcome->findings || outcome->conflicts ? 3 : 0;
 }

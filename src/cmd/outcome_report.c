@@ -40,7 +40,7 @@ void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_
     BSON_APPEND_INT64(out, "overtaken", outcome->overtaken);
     BSON_APPEND_INT64(out, "conflicts", outcome->conflicts);
     tf_append_array(out, "conflictIds", outcome->conflict_ids);
-    tf_append_text(out, "failure", outcome->failure);
+    tf_append_message(out, "failure", outcome->failure);
     append_proof(outcome, terms, out);
 }
 

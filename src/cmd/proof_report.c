@@ -179,7 +179,15 @@ static void print_findings(const tf_proof *proof)
     tf_table_print(table, stdout);
 }
 
-static void print_unexplained(const tf_proof *proof)
+static void sum_of(const bson_iter_t *row, const char *key, const tf_terms *terms, char *out, size_t size)
+{
+    bson_iter_t field;
+    out[0] = '\0';
+    if (BSON_ITER_HOLDS_DOCUMENT(row) && bson_iter_recurse(row, &field) && bson_iter_find(&field, key))
+        snprintf(out, size, "%s", TF_NUMBER(terms, bson_iter_as_int64(&field)));
+}
+
+static void print_unexplained(const tf_proof *proof, const tf_terms *terms)
 {
     static const tf_column columns[] = {{"owner", "account", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {"status", "status", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
@@ -197,8 +205,8 @@ static void print_unexplained(const tf_proof *proof)
         char owner[256], status[64], expected[64], found[64];
         cell_of(&iter, "owner", owner, sizeof owner);
         cell_of(&iter, "status", status, sizeof status);
-        cell_of(&iter, "expected", expected, sizeof expected);
-        cell_of(&iter, "found", found, sizeof found);
+        sum_of(&iter, "expected", terms, expected, sizeof expected);
+        sum_of(&iter, "found", terms, found, sizeof found);
         tf_table_add(table, TF_CELL_TEXT(owner), TF_CELL_TEXT(status), TF_CELL_TEXT(expected), TF_CELL_TEXT(found));
     }
     tf_table_print(table, stdout);
@@ -216,5 +224,5 @@ void tf_proof_report_print(const tf_proof *proof, const tf_terms *terms)
     if (!proof->unfinished)
         tf_ids_print("Remaining", proof->remaining_ids, proof->remaining);
     tf_ids_print("Refused", proof->refused_ids, proof->refused);
-    print_unexplained(proof);
+    print_unexplained(proof, terms);
 }

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/redact.h"
 #include "cmd/sheet.h"
 #include "db/id.h"
 #include "report/format.h"
@@ -119,7 +120,7 @@ void tf_run_report_append(const tf_run *run, bson_t *out)
     tf_append_text(out, "host", starter(run, "host"));
     tf_append_text(out, "databaseUser", text_at(run, "who.database_user"));
     tf_append_text(out, "toolVersion", text_at(run, "version"));
-    tf_append_text(out, "error", text_at(run, "error.message"));
+    tf_append_message(out, "error", text_at(run, "error.message"));
 }
 
 void tf_runs_report_append(const tf_run *runs, size_t count, bson_t *to, const char *key)
@@ -190,7 +191,9 @@ void tf_run_report_sheet(const tf_run *run, tf_table *sheet)
         if (tf_run_count(run, asides[i][0]))
             tf_sheet_add(sheet, asides[i][1], "%s", TF_COUNT(tf_run_count(run, asides[i][0])));
     tf_sheet_add(sheet, "batches", "%s, strategy %s", TF_COUNT(tf_run_count(run, "batches")), run->strategy);
-    if (text_at(run, "error.message"))
+    const char *error = text_at(run, "error.message");
+    char redacted[2048];
+    if (error)
         tf_sheet_add(sheet, run->state == TF_STATE_COMPLETED ? "had stopped" : "error", "%s",
-                     text_at(run, "error.message"));
+                     tf_redact_text(error, redacted, sizeof redacted));
 }

@@ -2,7 +2,10 @@
 
 #include <stdarg.h>
 
+#include "base/redact.h"
 #include "report/json.h"
+
+enum { MESSAGE = 2048 };
 
 static const tf_column columns[] = {
     {"label", "", TF_COLUMN_TEXT, 0}, {"text", "", TF_COLUMN_TEXT, TF_COLUMN_WRAP}, {NULL, NULL, TF_COLUMN_TEXT, 0}};
@@ -59,6 +62,12 @@ void tf_append_text(bson_t *to, const char *key, const char *text)
         BSON_APPEND_UTF8(to, key, text);
     else
         BSON_APPEND_NULL(to, key);
+}
+
+void tf_append_message(bson_t *to, const char *key, const char *text)
+{
+    char redacted[MESSAGE];
+    tf_append_text(to, key, text ? tf_redact_text(text, redacted, sizeof redacted) : NULL);
 }
 
 void tf_append_time(bson_t *to, const char *key, int64_t ms)

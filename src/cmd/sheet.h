@@ -20,6 +20,9 @@ const char *tf_value_text(const bson_value_t *value, char *out, size_t size);
 /* key: text, or null where the text is NULL or empty. */
 void tf_append_text(bson_t *to, const char *key, const char *text);
 
+/* The same of a message that was stored or comes from the server: no connection string shows its password. */
+void tf_append_message(bson_t *to, const char *key, const char *text);
+
 /* key: date, or null for 0. */
 void tf_append_time(bson_t *to, const char *key, int64_t ms);
 

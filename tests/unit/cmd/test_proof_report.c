@@ -103,7 +103,7 @@ static void proof__lists_what_is_wrong(void **state)
     assert_non_null(strstr(text, "\nRefused\n8  status occurs twice\n"));
     assert_non_null(strstr(text, "\nBalances that nothing explains\n"
                                  "account        status  expected  found\n"
-                                 "{\"npub\": \"a\"}  spent          5      6\n"));
+                                 "{\"npub\": \"a\"}  spent      5,000      6\n"));
     free(text);
     tf_proof_done(&proof);
 }

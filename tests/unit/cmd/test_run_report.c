@@ -134,6 +134,24 @@ static void run__becomes_data(void **state)
     tf_run_done(&run);
 }
 
+static void run__shows_no_password_of_a_stored_message(void **state)
+{
+    (void)state;
+    tf_run run = given();
+    bson_iter_t at;
+    bson_t data = BSON_INITIALIZER;
+    BCON_APPEND(run.doc, "error", "{", "message", "no answer from mongodb://me:geheim@h/x", "}");
+    tf_run_report_append(&run, &data);
+    assert_true(bson_iter_init_find(&at, &data, "error"));
+    assert_string_equal(bson_iter_utf8(&at, NULL), "no answer from mongodb://me:<hidden>@h/x");
+    char *text = tf_capture(print_sheet, &run);
+    assert_null(strstr(text, "geheim"));
+    assert_non_null(strstr(text, "no answer from mongodb://me:<hidden>@h/x"));
+    free(text);
+    bson_destroy(&data);
+    tf_run_done(&run);
+}
+
 static void value__is_shown_on_one_line(void **state)
 {
     (void)state;
@@ -159,6 +177,7 @@ int main(void)
         cmocka_unit_test(run__that_was_resumed_has_not_ended),
         cmocka_unit_test(run__is_explained_on_a_sheet),
         cmocka_unit_test(run__becomes_data),
+        cmocka_unit_test(run__shows_no_password_of_a_stored_message),
         cmocka_unit_test(value__is_shown_on_one_line),
     };
     return cmocka_run_group_tests_name("run_report", tests, NULL, NULL);

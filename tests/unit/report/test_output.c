@@ -49,6 +49,31 @@ static void output__error_is_text_with_detail_and_hint(void **state)
                               "  are the right ones.\n");
 }
 
+static void output__failure_has_what_was_done_beside_the_error(void **state)
+{
+    (void)state;
+    tf_error err = an_error();
+    bson_t *data = BCON_NEW("affectedTokens", BCON_INT32(7));
+    char *printed = NULL;
+    size_t size = 0;
+    FILE *before = stdout, *memory = open_memstream(&printed, &size);
+    stdout = memory;
+    assert_int_equal(tf_output_failure(&err, "20261120-abc", data, true), 8);
+    fclose(memory);
+    stdout = before;
+    bson_t *doc = bson_new_from_json((const uint8_t *)printed, -1, NULL);
+    assert_non_null(doc);
+    bson_iter_t iter, found;
+    assert_true(bson_iter_init_find(&iter, doc, "success") && !bson_iter_bool(&iter));
+    bson_iter_init(&iter, doc);
+    assert_true(bson_iter_find_descendant(&iter, "data.affectedTokens", &found));
+    bson_iter_init(&iter, doc);
+    assert_true(bson_iter_find_descendant(&iter, "error.run", &found));
+    bson_destroy(doc);
+    bson_destroy(data);
+    free(printed);
+}
+
 static void output__error_is_one_json_object(void **state)
 {
     (void)state;
@@ -94,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output__error_is_text_with_detail_and_hint),
+        cmocka_unit_test(output__failure_has_what_was_done_beside_the_error),
         cmocka_unit_test(output__error_is_one_json_object),
         cmocka_unit_test(output__full_disk_is_an_error_of_what_went_well),
     };
