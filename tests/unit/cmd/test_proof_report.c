@@ -93,7 +93,7 @@ static void proof__lists_what_is_wrong(void **state)
     proof.missing_ids = BCON_NEW("0", BCON_INT32(7));
     proof.refused_ids = BCON_NEW("0", "{", "_id", BCON_INT32(8), "reason", "status occurs twice", "}");
     proof.unexplained_rows = BCON_NEW("0", "{", "owner", "{", "npub", "a", "}", "status", "spent", "expected",
-                                      BCON_INT64(5), "found", BCON_INT64(6), "}");
+                                      BCON_INT64(5000), "found", BCON_INT64(6), "}");
     proof.findings = BCON_NEW("0", "{", "check", "chain", "message", "batch 7 of partition 1 is missing", "}");
     char *text = tf_capture(print_proof, &(given){.proof = &proof, .terms = &sat});
     assert_non_null(strstr(text, "(up, completed): FINDINGS\n"));
