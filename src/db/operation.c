@@ -136,8 +136,61 @@ static mongoc_read_prefs_t *cursor_prefs(const tf_op *op)
     return mongoc_read_prefs_new(op->allow_secondary ? MONGOC_READ_SECONDARY_PREFERRED : MONGOC_READ_PRIMARY);
 }
 
+/* An _id may hold what the driver refuses in a filter or a pipeline (names that are empty, invalid UTF-8), though the server
+ * takes it. It does not look into plain commands. */
+static bool is_odd(const bson_t *document)
+{
+    return !bson_validate(document, BSON_VALIDATE_EMPTY_KEYS, NULL);
+}
+
+/* A cursor that begins with an error cannot be made from outside the driver: the error waits here for tf_cursor_next. */
+static _Thread_local struct {
+    const mongoc_cursor_t *cursor;
+    tf_error error;
+} failed;
+
+/* A new cursor may lie where the failed one lay. */
+static mongoc_cursor_t *fresh(mongoc_cursor_t *cursor)
+{
+    if (failed.cursor == cursor)
+        failed.cursor = NULL;
+    return cursor;
+}
+
+static mongoc_cursor_t *cursor_of_command(const tf_op *op, const bson_t *command)
+{
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER, session = BSON_INITIALIZER;
+    bson_t reply;
+    bson_error_t error;
+    tf_error failure = {0};
+    append_common(op, &opts);
+    append_read_concern(op, &opts);
+    if (op->session)
+        mongoc_client_session_append(op->session, &session, &error);
+    if (!mongoc_client_read_command_with_opts(op->client, op->db, command, NULL, &opts, &reply, &error)) {
+        tf_failure(&failure, &error, &reply, op->what, "find", op->db);
+        bson_destroy(&reply);
+        bson_init(&reply);
+        BCON_APPEND(&reply, "ok", BCON_INT32(1), "cursor", "{", "id", BCON_INT64(0), "ns", "none.none", "firstBatch", "[", "]", "}");
+    }
+    mongoc_cursor_t *cursor = mongoc_cursor_new_from_command_reply_with_opts(op->client, &reply, &session);
+    if (failure.code == TF_ERR_OK)
+        return fresh(cursor);
+    failed.cursor = cursor;
+    failed.error = failure;
+    return cursor;
+}
+
 mongoc_cursor_t *tf_op_find(const tf_op *op, const char *collection, const bson_t *filter, const bson_t *opts)
 {
+    if (is_odd(filter)) {
+        _cleanup_bson_ bson_t command = BSON_INITIALIZER;
+        BSON_APPEND_UTF8(&command, "find", collection);
+        BSON_APPEND_DOCUMENT(&command, "filter", filter);
+        if (opts)
+            bson_concat(&command, opts);
+        return cursor_of_command(op, &command);
+    }
     _cleanup_bson_ bson_t all = BSON_INITIALIZER;
     if (opts)
         bson_concat(&all, opts);
@@ -146,11 +199,25 @@ mongoc_cursor_t *tf_op_find(const tf_op *op, const char *collection, const bson_
     _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
     _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
         mongoc_client_get_collection(op->client, op->db, collection);
-    return mongoc_collection_find_with_opts(coll, filter, &all, prefs);
+    return fresh(mongoc_collection_find_with_opts(coll, filter, &all, prefs));
 }
 
 mongoc_cursor_t *tf_op_aggregate(const tf_op *op, const char *collection, const bson_t *pipeline, const bson_t *opts)
 {
+    if (is_odd(pipeline)) {
+        _cleanup_bson_ bson_t command = BSON_INITIALIZER;
+        bson_t cursor;
+        bson_iter_t iter;
+        BSON_APPEND_UTF8(&command, "aggregate", collection);
+        BSON_APPEND_ARRAY(&command, "pipeline", pipeline);
+        BSON_APPEND_DOCUMENT_BEGIN(&command, "cursor", &cursor);
+        if (opts && bson_iter_init_find(&iter, opts, "batchSize"))
+            bson_append_iter(&cursor, "batchSize", -1, &iter);
+        bson_append_document_end(&command, &cursor);
+        if (opts)
+            bson_copy_to_excluding_noinit(opts, &command, "batchSize", NULL);
+        return cursor_of_command(op, &command);
+    }
     _cleanup_bson_ bson_t all = BSON_INITIALIZER;
     if (opts)
         bson_concat(&all, opts);
@@ -159,13 +226,18 @@ mongoc_cursor_t *tf_op_aggregate(const tf_op *op, const char *collection, const 
     _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
     _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
         mongoc_client_get_collection(op->client, op->db, collection);
-    return mongoc_collection_aggregate(coll, MONGOC_QUERY_NONE, pipeline, &all, prefs);
+    return fresh(mongoc_collection_aggregate(coll, MONGOC_QUERY_NONE, pipeline, &all, prefs));
 }
 
 int tf_cursor_next(mongoc_cursor_t *cursor, const tf_op *op, const bson_t **doc, tf_error *err)
 {
     bson_error_t error;
     const bson_t *reply = NULL;
+    if (failed.cursor == cursor) {
+        if (err->code == TF_ERR_OK)
+            *err = failed.error;
+        return -1;
+    }
     if (mongoc_cursor_next(cursor, doc))
         return 1;
     if (!mongoc_cursor_error_document(cursor, &error, &reply))
