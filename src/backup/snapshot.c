@@ -1,5 +1,6 @@
 #include "backup/snapshot.h"
 
+#include "backup/delta.h"
 #include "base/hash.h"
 
 #include <tokenfix/cleanup.h>
@@ -102,6 +103,8 @@ const char *tf_snapshot_refusal(const tf_repair *repair, const bson_t *doc)
             if (seen & (1ULL << i))
                 return "a touched field that occurs twice";
             seen |= 1ULL << i;
+            if (tf_delta_repeats(&iter))
+                return "a touched field that holds a name twice";
         }
     }
     return NULL;

@@ -30,8 +30,9 @@ bool tf_snapshot_count(const tf_store *store, const char *run, int64_t *count, t
 /* SHA-256 over the documents' bytes in their order; of none: that of nothing. */
 void tf_snapshot_hash(const tf_docs *docs, uint8_t hash[32]);
 
-/* Why a document must never be written by a repair, or NULL when it may: a touched top-level name that occurs twice (a
- * pipeline $set on it makes mongod 6.0.5 abort), a top-level Timestamp(0,0) (the server would rewrite it). */
+/* Why a document must never be written by a repair, or NULL when it may: a touched top-level name that occurs twice, or
+ * that holds a name twice (to change it makes mongod 6.0.5 abort: backup/delta.h), a top-level Timestamp(0,0) (the server
+ * would rewrite it). */
 const char *tf_snapshot_refusal(const tf_repair *repair, const bson_t *doc);
 
 #endif

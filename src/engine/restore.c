@@ -1,4 +1,5 @@
 /* The common `down`: gives back what a run had changed, newest batch first, conflicts left alone. */
+#include "backup/delta.h"
 #include "backup/restoration.h"
 #include "backup/snapshot.h"
 #include "base/clock.h"
@@ -70,20 +71,32 @@ static bool unit_load(tf_batch *b, unit *u, int64_t seq, tf_error *err)
 
 /* ---- gather ---- */
 
+/* Backs up what stands there and puts `wanted` in its place, if the server survives that. */
+static void take_back(tf_batch *b, const bson_t *now, const bson_t *wanted)
+{
+    const char *refusal = tf_snapshot_refusal(b->context->lineage->repair, now);
+    if (!refusal && !tf_delta_is_safe(now, wanted))
+        refusal = "a field that occurs twice, in a place where the server cannot write it";
+    if (refusal) {
+        tf_left_add(&b->conflicts, now, refusal);
+        return;
+    }
+    tf_docs_add(&b->before, now);
+    tf_docs_add(&b->wanted, wanted);
+}
+
 static void decide(tf_batch *b, const bson_t *now, const bson_t *original, const bson_t *predicted)
 {
     const tf_repair *repair = b->context->lineage->repair;
     char reason[200];
     switch (tf_restoration_decide(repair, now, original, predicted, b->context->lineage->fields_policy, reason, sizeof reason)) {
     case TF_RESTORE_EXACT:
-        tf_docs_add(&b->before, now);
-        tf_docs_add(&b->wanted, original);
+        take_back(b, now, original);
         break;
     case TF_RESTORE_FIELDS: {
         _cleanup_bson_ bson_t merged = BSON_INITIALIZER;
         tf_restoration_merge(repair, now, original, predicted, &merged);
-        tf_docs_add(&b->before, now);
-        tf_docs_add(&b->wanted, &merged);
+        take_back(b, now, &merged);
         break;
     }
     case TF_RESTORE_ALREADY:

@@ -1,0 +1,82 @@
+#include "backup/delta.h"
+
+#include <string.h>
+
+static bool is_single(const bson_t *doc, const char *name)
+{
+    bson_iter_t iter;
+    int count = 0;
+    if (bson_iter_init(&iter, doc))
+        while (count < 2 && bson_iter_next(&iter))
+            count += strcmp(bson_iter_key(&iter), name) == 0;
+    return count < 2;
+}
+
+static bool view(const bson_iter_t *value, bson_t *out)
+{
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    if (BSON_ITER_HOLDS_DOCUMENT(value))
+        bson_iter_document(value, &length, &data);
+    else if (BSON_ITER_HOLDS_ARRAY(value))
+        bson_iter_array(value, &length, &data);
+    return data && bson_init_static(out, data, length);
+}
+
+/* Type, name and value: the bytes of an element. */
+static const uint8_t *element(const bson_t *doc, const bson_iter_t *at, uint32_t *length)
+{
+    bson_iter_t next = *at;
+    uint32_t begin = bson_iter_offset(&next);
+    *length = (bson_iter_next(&next) ? bson_iter_offset(&next) : doc->len - 1) - begin;
+    return bson_get_data(doc) + begin;
+}
+
+/* Two elements of the same name. */
+static bool change_is_safe(const bson_t *before, const bson_iter_t *x, const bson_t *after, const bson_iter_t *y)
+{
+    bson_t a, b;
+    uint32_t n, m;
+    const uint8_t *p = element(before, x, &n), *q = element(after, y, &m);
+    if (n == m && memcmp(p, q, n) == 0)
+        return true;
+    if (!is_single(before, bson_iter_key(x)) || !is_single(after, bson_iter_key(y)))
+        return false;
+    return bson_iter_type(x) != bson_iter_type(y) || !view(x, &a) || !view(y, &b) || tf_delta_is_safe(&a, &b);
+}
+
+bool tf_delta_is_safe(const bson_t *before, const bson_t *after)
+{
+    bson_iter_t x, y;
+    if (!bson_iter_init(&x, before) || !bson_iter_init(&y, after))
+        return false;
+    bool in_x = bson_iter_next(&x), in_y = bson_iter_next(&y);
+    while (in_x && in_y) {
+        bool same = strcmp(bson_iter_key(&x), bson_iter_key(&y)) == 0;
+        if (same ? !change_is_safe(before, &x, after, &y) : !is_single(before, bson_iter_key(&x)))
+            return false;
+        in_x = bson_iter_next(&x);
+        if (same)
+            in_y = bson_iter_next(&y);
+    }
+    for (; in_x; in_x = bson_iter_next(&x))
+        if (!is_single(before, bson_iter_key(&x)))
+            return false;
+    for (; in_y; in_y = bson_iter_next(&y))
+        if (!is_single(after, bson_iter_key(&y)))
+            return false;
+    return true;
+}
+
+bool tf_delta_repeats(const bson_iter_t *value)
+{
+    bson_t doc;
+    bson_iter_t iter;
+    bool array = BSON_ITER_HOLDS_ARRAY(value);
+    if (!view(value, &doc) || !bson_iter_init(&iter, &doc))
+        return false;
+    while (bson_iter_next(&iter))
+        if ((!array && !is_single(&doc, bson_iter_key(&iter))) || tf_delta_repeats(&iter))
+            return true;
+    return false;
+}
