@@ -20,7 +20,18 @@ void tf_balance_result_done(tf_balance_result *result)
 
 /* ---- the server's sums ---- */
 
-/* {owner, sums: [{status, n, amount, since}]} for every account; since: what was created or changed after `started` */
+/* Negative amounts move a sum as far as positive ones. $abs would refuse the smallest number. */
+static void append_magnitude(bson_t *out, const char *key, const tf_repair *repair)
+{
+    _cleanup_bson_ bson_t amount = BSON_INITIALIZER;
+    tf_amount_expression(&amount, "a", repair->ledger.amount, repair->ledger.scale);
+    BCON_APPEND(out, key, "{", "$let", "{", "vars", BCON_DOCUMENT(&amount), "in", "{", "$cond", "[", "{", "$lt", "[", BCON_UTF8("$$a"),
+                BCON_INT32(0), "]", "}", "{", "$subtract", "[", BCON_INT64(0), BCON_UTF8("$$a"), "]", "}", BCON_UTF8("$$a"), "]", "}", "}",
+                "}");
+}
+
+/* {owner, sums: [{status, n, amount, since}]} for every account; since: how much of it was created or changed after
+ * `started` */
 static bson_t *accounts_pipeline(const tf_repair *repair, int64_t started)
 {
     _cleanup_bson_ bson_t key = BSON_INITIALIZER, group = BSON_INITIALIZER;
@@ -35,7 +46,7 @@ static bson_t *accounts_pipeline(const tf_repair *repair, int64_t started)
     BSON_APPEND_DOCUMENT(&group, "amount", &amount);
     if (started) {
         tf_since_expression(repair, started, &changed, "if");
-        tf_amount_expression(&changed, "then", repair->ledger.amount, repair->ledger.scale);
+        append_magnitude(&changed, "then", repair);
         BSON_APPEND_INT32(&changed, "else", 0);
         BCON_APPEND(&group, "since", "{", "$sum", "{", "$cond", BCON_DOCUMENT(&changed), "}", "}");
     }
@@ -206,7 +217,9 @@ static bool add_moves(sums *s, const bson_t *doc, tf_error *err)
             to = *bson_iter_value(&at);
         if (field(&row, "amount", &at) && !tf_amount_read_sum(&at, &amount, err))
             return false;
-        if (!tf_amount_add(&s->expected[slot(s, &from)], -amount, err) || !tf_amount_add(&s->expected[slot(s, &to)], amount, err))
+        int64_t half = amount / 2, *source = &s->expected[slot(s, &from)]; /* the smallest number has no negative: in two steps */
+        if (!tf_amount_add(source, -half, err) || !tf_amount_add(source, -(amount - half), err) ||
+            !tf_amount_add(&s->expected[slot(s, &to)], amount, err))
             return false;
     }
     return true;
@@ -316,14 +329,15 @@ static bool fetch_rows(comparison *c, const bson_t *keys, tf_docs *rows, tf_erro
 
 static void append_key(const comparison *c, const bson_t *owner, bson_t *keys, uint32_t *n)
 {
-    _cleanup_(bson_destroyp) bson_t *key = BCON_NEW("run", BCON_UTF8(c->run->id), "owner", BCON_DOCUMENT(owner));
-    tf_array_append_document(keys, n, key);
+    _cleanup_bson_ bson_t key = BSON_INITIALIZER;
+    tf_ledger_key(c->run->id, owner, &key);
+    tf_array_append_document(keys, n, &key);
 }
 
 static uint64_t owner_hash(const bson_t *row)
 {
-    bson_t id, owner;
-    return view_of(row, "_id", &id) && view_of(&id, "owner", &owner) ? hash_of(&owner) : 0;
+    bson_t owner;
+    return tf_ledger_owner(row, &owner) ? hash_of(&owner) : 0;
 }
 
 /* The row with exactly this owner; where numbers of another type made the same account, the server finds it. */
@@ -396,7 +410,7 @@ static bool compare_vanished(comparison *c, tf_error *err)
     int got;
     while ((got = tf_cursor_next(cursor, &op, &row, err)) == 1) {
         bson_t id, owner;
-        if (!view_of(row, "_id", &id) || !view_of(&id, "owner", &owner))
+        if (!view_of(row, "_id", &id) || !tf_ledger_owner(row, &owner))
             continue;
         uint64_t hash = hash_of(&id);
         if (c->seen_count && bsearch(&hash, c->seen, c->seen_count, sizeof *c->seen, compare_hashes))

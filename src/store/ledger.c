@@ -5,10 +5,43 @@
 
 #include <tokenfix/cleanup.h>
 
-static void account_key(const char *run, const bson_t *owner, bson_t *key)
+static bool has_dollar_name(const bson_iter_t *at)
 {
+    bson_iter_t iter;
+    if ((!BSON_ITER_HOLDS_DOCUMENT(at) && !BSON_ITER_HOLDS_ARRAY(at)) || !bson_iter_recurse(at, &iter))
+        return false;
+    while (bson_iter_next(&iter))
+        if (*bson_iter_key(&iter) == '$' || has_dollar_name(&iter))
+            return true;
+    return false;
+}
+
+void tf_ledger_key(const char *run, const bson_t *owner, bson_t *key)
+{
+    bson_iter_t iter;
+    bool odd = false;
     BSON_APPEND_UTF8(key, "run", run);
-    BSON_APPEND_DOCUMENT(key, "owner", owner);
+    if (bson_iter_init(&iter, owner))
+        while (!odd && bson_iter_next(&iter))
+            odd = has_dollar_name(&iter);
+    if (odd)
+        BSON_APPEND_BINARY(key, "owner", BSON_SUBTYPE_BINARY, bson_get_data(owner), owner->len);
+    else
+        BSON_APPEND_DOCUMENT(key, "owner", owner);
+}
+
+bool tf_ledger_owner(const bson_t *row, bson_t *owner)
+{
+    bson_iter_t iter, at;
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    if (!bson_iter_init_find(&iter, row, "_id") || !bson_iter_recurse(&iter, &at) || !bson_iter_find(&at, "owner"))
+        return false;
+    if (BSON_ITER_HOLDS_DOCUMENT(&at))
+        bson_iter_document(&at, &length, &data);
+    else if (BSON_ITER_HOLDS_BINARY(&at))
+        bson_iter_binary(&at, NULL, &length, &data);
+    return data && bson_init_static(owner, data, length);
 }
 
 static bool view_of(const bson_t *doc, const char *name, bson_t *out, bool array)
@@ -36,7 +69,7 @@ static bool insert_all(const tf_store *store, const char *run, const char *phase
         _cleanup_bson_ bson_t key = BSON_INITIALIZER, doc = BSON_INITIALIZER;
         if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
             continue;
-        account_key(run, &owner, &key);
+        tf_ledger_key(run, &owner, &key);
         BSON_APPEND_DOCUMENT(&doc, "_id", &key);
         BSON_APPEND_UTF8(&doc, "run", run);
         BSON_APPEND_ARRAY(&doc, phase, &sums);
@@ -58,7 +91,7 @@ static bool set_all(const tf_store *store, const char *run, const char *phase, c
         _cleanup_bson_ bson_t key = BSON_INITIALIZER;
         if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
             continue;
-        account_key(run, &owner, &key);
+        tf_ledger_key(run, &owner, &key);
         _cleanup_(bson_destroyp) bson_t *statement =
             BCON_NEW("q", "{", "_id", BCON_DOCUMENT(&key), "}", "u", "{", "$set", "{", phase, BCON_ARRAY(&sums), "run", BCON_UTF8(run),
                      "}", "}", "upsert", BCON_BOOL(true));

@@ -12,6 +12,11 @@
 
 #include "base/docs.h"
 
+/* The key of an account, appended to the empty *key. An owner with names that the server takes in no _id ("$x") is kept in
+ * it as binary. tf_ledger_owner makes *owner a view of it again; false where the row has none. */
+void tf_ledger_key(const char *run, const bson_t *owner, bson_t *key);
+bool tf_ledger_owner(const bson_t *row, bson_t *owner);
+
 /* Writes accounts: each item is {owner: {…}, sums: [{status, n, amount}]}; `phase` is "before", "moved" or "after".
  * Writing the same again is harmless. */
 bool tf_ledger_write(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err);
