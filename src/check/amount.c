@@ -121,12 +121,11 @@ static bson_t *expression(const char *path, int scale)
     snprintf(field, sizeof field, "$%s", path);
     int64_t p = power_of_ten(scale);
     int64_t whole_limit = INT64_MAX / p;
-    char decimal_limit[32];
-    snprintf(decimal_limit, sizeof decimal_limit, "%lld", (long long)whole_limit);
     bson_decimal128_t most, least, factor;
-    bson_decimal128_from_string(decimal_limit, &most);
     char text[40];
-    snprintf(text, sizeof text, "-%s", decimal_limit);
+    snprintf(text, sizeof text, "%lldE-%d", (long long)INT64_MAX, scale);
+    bson_decimal128_from_string(text, &most);
+    snprintf(text, sizeof text, "-%lldE-%d", (long long)INT64_MAX, scale);
     bson_decimal128_from_string(text, &least);
     snprintf(text, sizeof text, "%lld", (long long)p);
     bson_decimal128_from_string(text, &factor);
