@@ -138,9 +138,9 @@ bool tf_balance_post(const tf_store *store, const char *run, tf_error *err)
     _cleanup_(bson_destroyp) bson_t *pipeline = BCON_NEW(
         "0", "{", "$match", "{", "run", BCON_UTF8(run), "}", "}", "1", "{", "$project", "{", "moves", BCON_INT32(1), "}", "}", "2", "{",
         "$unwind", BCON_UTF8("$moves"), "}", "3", "{", "$group", "{", "_id", "{", "o", BCON_UTF8("$moves.owner"), "f", BCON_UTF8("$moves.from"), "t",
-        BCON_UTF8("$moves.to"), "}", "n", "{", "$sum", BCON_UTF8("$moves.n"), "}", "amount", "{", "$sum", BCON_UTF8("$moves.amount"), "}",
+        BCON_UTF8("$moves.to"), "c", BCON_UTF8("$moves.created"), "}", "n", "{", "$sum", BCON_UTF8("$moves.n"), "}", "amount", "{", "$sum", BCON_UTF8("$moves.amount"), "}",
         "}", "}", "4", "{", "$group", "{", "_id", BCON_UTF8("$_id.o"), "sums", "{", "$push", "{", "from", BCON_UTF8("$_id.f"), "to", BCON_UTF8("$_id.t"),
-        "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"), "}", "}", "}", "}", "5", "{", "$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"),
+        "created", BCON_UTF8("$_id.c"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"), "}", "}", "}", "}", "5", "{", "$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"),
         "sums", BCON_INT32(1), "}", "}");
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
     return visit_chunks(tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, opts), &op, write_chunk, &w, err);
@@ -217,8 +217,9 @@ static bool add_moves(sums *s, const bson_t *doc, tf_error *err)
             to = *bson_iter_value(&at);
         if (field(&row, "amount", &at) && !tf_amount_read_sum(&at, &amount, err))
             return false;
-        int64_t half = amount / 2, *source = &s->expected[slot(s, &from)]; /* the smallest number has no negative: in two steps */
-        if (!tf_amount_add(source, -half, err) || !tf_amount_add(source, -(amount - half), err) ||
+        bool created = field(&row, "created", &at);
+        int64_t half = amount / 2, *source = &s->expected[slot(s, created ? &to : &from)]; /* the smallest number has no negative: two steps */
+        if ((!created && (!tf_amount_add(source, -half, err) || !tf_amount_add(source, -(amount - half), err))) ||
             !tf_amount_add(&s->expected[slot(s, &to)], amount, err))
             return false;
     }

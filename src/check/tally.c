@@ -5,7 +5,7 @@
 #include <tokenfix/cleanup.h>
 
 typedef struct row {
-    uint8_t *key; /* the owner's document, then {f: status before, t: status after} */
+    uint8_t *key; /* the owner's document, then {f: status before, t: status after}, or {c: true, t: …} */
     uint32_t owner_length, key_length;
     int64_t n, amount;
 } row;
@@ -147,6 +147,16 @@ static bool read_amount(const tf_repair *repair, const bson_t *doc, int64_t *amo
     return find_path(doc, repair->ledger.amount, &at) && tf_amount_read(&at, repair->ledger.scale, amount);
 }
 
+/* The scratch owner and move, once more. */
+static bool enter(tf_tally *tally, bool counts, int64_t amount, tf_error *err)
+{
+    row *r = row_of_scratch(tally);
+    if (!counts)
+        tally->odd++;
+    r->n++;
+    return tf_amount_add(&r->amount, amount, err) && tf_amount_add(&tally->amount, amount, err);
+}
+
 bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf_error *err)
 {
     const tf_repair *repair = tally->repair;
@@ -166,11 +176,22 @@ bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf
         bson_append_iter(&tally->move, "f", 1, &at);
     if (find_path(after, repair->ledger.status, &at))
         bson_append_iter(&tally->move, "t", 1, &at);
-    if (!counts)
-        tally->odd++;
-    row *r = row_of_scratch(tally);
-    r->n++;
-    return tf_amount_add(&r->amount, amount, err) && tf_amount_add(&tally->amount, amount, err);
+    return enter(tally, counts, amount, err);
+}
+
+bool tf_tally_create(tf_tally *tally, const bson_t *doc, tf_error *err)
+{
+    bson_iter_t at;
+    int64_t amount;
+    if (!tally->repair->ledger.present)
+        return true;
+    read_owner(tally->repair, doc, &tally->owner);
+    bool counts = read_amount(tally->repair, doc, &amount);
+    bson_reinit(&tally->move);
+    bson_append_bool(&tally->move, "c", 1, true);
+    if (find_path(doc, tally->repair->ledger.status, &at))
+        bson_append_iter(&tally->move, "t", 1, &at);
+    return enter(tally, counts, amount, err);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -216,6 +237,8 @@ void tf_tally_append(tf_tally *tally, bson_t *out, const char *key)
                 bson_append_iter(&item, "from", 4, &at);
             if (bson_iter_init_find(&at, &view, "t"))
                 bson_append_iter(&item, "to", 2, &at);
+            if (bson_iter_init_find(&at, &view, "c"))
+                bson_append_bool(&item, "created", 7, true);
         }
         bson_append_int64(&item, "n", 1, r->n);
         bson_append_int64(&item, "amount", 6, r->amount);

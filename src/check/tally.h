@@ -19,7 +19,10 @@ void tf_tally_clear(tf_tally *tally);
  * same in both, OVERFLOW when a sum leaves 64 bits. Without a ledger nothing is added. */
 bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf_error *err);
 
-/* Appends an array of {owner: {…}, from, to, n, amount} under `key`, in the order of their bytes: the same moves give the
+/* Adds a document that came into being: its amount enters a status and leaves none. */
+bool tf_tally_create(tf_tally *tally, const bson_t *doc, tf_error *err);
+
+/* Appends an array of {owner: {…}, from, to, n, amount} (created: true instead of from) under `key`, in the order of their bytes: the same moves give the
  * same bytes. */
 void tf_tally_append(tf_tally *tally, bson_t *out, const char *key);
 

@@ -15,6 +15,7 @@ void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, 
     bson_init(&b->refused.items);
     bson_init(&b->overtaken.items);
     bson_init(&b->conflicts.items);
+    bson_init(&b->recreated.items);
     b->moves = tf_tally_new(context->lineage->repair);
 }
 
@@ -24,6 +25,7 @@ void tf_batch_done(tf_batch *b)
     bson_destroy(&b->refused.items);
     bson_destroy(&b->overtaken.items);
     bson_destroy(&b->conflicts.items);
+    bson_destroy(&b->recreated.items);
     tf_docs_done(&b->before);
     tf_docs_done(&b->wanted);
     tf_docs_done(&b->scratch);
@@ -44,10 +46,11 @@ void tf_batch_reset(tf_batch *b)
     tf_docs_clear(&b->before);
     tf_docs_clear(&b->wanted);
     tf_docs_clear(&b->scratch);
-    b->matched = b->applied = b->gone = b->already = b->deleted = b->recreated = b->withheld = 0;
+    b->matched = b->applied = b->gone = b->already = b->deleted = b->withheld = 0;
     left_clear(&b->refused);
     left_clear(&b->overtaken);
     left_clear(&b->conflicts);
+    left_clear(&b->recreated);
     tf_tally_clear(b->moves);
 }
 
@@ -103,7 +106,7 @@ static void append_counts(const tf_batch *b, bson_t *record)
         BSON_APPEND_INT64(&counts, "already", b->already);
         BSON_APPEND_INT64(&counts, "conflicts", b->conflicts.count + b->withheld);
         BSON_APPEND_INT64(&counts, "deleted", b->deleted);
-        BSON_APPEND_INT64(&counts, "recreated", b->recreated);
+        BSON_APPEND_INT64(&counts, "recreated", b->recreated.count);
     }
     bson_append_document_end(record, &counts);
 }
@@ -125,6 +128,8 @@ bool tf_batch_write_record(tf_batch *b, mongoc_client_session_t *session, tf_err
         BSON_APPEND_ARRAY(&record, "overtaken", &b->overtaken.items);
     if (b->conflicts.count)
         BSON_APPEND_ARRAY(&record, "conflicts", &b->conflicts.items);
+    if (b->recreated.count)
+        BSON_APPEND_ARRAY(&record, "recreated", &b->recreated.items);
     if (b->kind->describe)
         b->kind->describe(b, &record);
     tf_snapshot_hash(&b->before, hash);
@@ -149,7 +154,7 @@ static void count_in(tf_batch *b)
     context->totals.already += b->already;
     context->totals.conflicts += b->conflicts.count + b->withheld;
     context->totals.deleted += b->deleted;
-    context->totals.recreated += b->recreated;
+    context->totals.recreated += b->recreated.count;
     if (context->canary_left > 0)
         context->canary_left -= b->candidates < context->canary_left ? b->candidates : context->canary_left;
 }

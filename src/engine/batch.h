@@ -53,9 +53,9 @@ struct tf_batch {
     tf_docs before; /* pre-images: what the backup gets */
     tf_docs wanted; /* restore: what each shall become */
     tf_docs scratch;
-    int64_t matched, applied, gone, already, deleted, recreated;
+    int64_t matched, applied, gone, already, deleted;
     int64_t withheld; /* restore: documents of a damaged batch, beyond the one item that names it */
-    tf_left refused, overtaken, conflicts;
+    tf_left refused, overtaken, conflicts, recreated;
     tf_tally *moves;
 
     bool has_previous;

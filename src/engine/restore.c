@@ -53,7 +53,8 @@ static bool unit_load(tf_batch *b, unit *u, int64_t seq, tf_error *err)
         return false;
     if (got == 0)
         return refuse(b, u, seq, "its record is missing");
-    if (!tf_snapshot_read_range(&context->store, target->run, &u->record.range, &u->original, err))
+    tf_docs_clear(&u->original);
+    if (u->record.backed_up > 0 && !tf_snapshot_read_range(&context->store, target->run, &u->record.range, &u->original, err))
         return false;
     if ((int64_t)u->original.count != u->record.backed_up) {
         char what[160];
@@ -63,8 +64,13 @@ static bool unit_load(tf_batch *b, unit *u, int64_t seq, tf_error *err)
     tf_snapshot_hash(&u->original, hash);
     if (memcmp(hash, u->record.hash, sizeof hash) != 0)
         return refuse(b, u, seq, "its backup was altered, the hash differs");
-    if (!tf_lineage_predict(&context->store, target, &u->original, &u->predicted, err))
+    tf_error lost = {0};
+    if (!tf_lineage_predict(&context->store, target, &u->original, &u->predicted, &lost)) {
+        if (lost.code == TF_ERR_DAMAGED) /* a backup further back in the lineage */
+            return refuse(b, u, seq, lost.message);
+        *err = lost;
         return false;
+    }
     u->seq = seq;
     return true;
 }
@@ -120,8 +126,8 @@ static bool missing(tf_batch *b, mongoc_client_session_t *session, const bson_t 
     const bson_t *docs[] = {original};
     if (!tf_gate_insert(&b->context->gate, &op, b->context->lineage->repair->collection, docs, 1, err))
         return false;
-    b->recreated++;
-    return true;
+    tf_left_add(&b->recreated, original, "deleted since");
+    return tf_tally_create(b->moves, original, err);
 }
 
 static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
@@ -251,6 +257,8 @@ static void cut(tf_batch *b, unit *u, size_t from, size_t to)
 {
     uint32_t n = 0;
     bson_reinit(&b->ids);
+    if (u->refusal[0]) /* nothing of it is held, however far it had come */
+        from = to = 0;
     u->from = from;
     u->to = to;
     for (size_t i = from; i < to; i++) {
@@ -299,7 +307,7 @@ static bool restore_partition(tf_context *context, tf_partition *partition, size
     while (ok && partition->target_seq > 0) {
         if (!(ok = tf_context_may_go_on(context, err) && unit_load(&b, &u, partition->target_seq, err)))
             break;
-        size_t from = (size_t)partition->target_done, left = u.original.count - from;
+        size_t from = u.refusal[0] ? 0 : (size_t)partition->target_done, left = u.original.count - from;
         if (left == 0 && !u.refusal[0]) { /* a batch that changed nothing */
             partition->target_seq--;
             partition->target_done = 0;

@@ -122,6 +122,37 @@ static bool compare_documents(prover *p, const tf_batch_record *record, tf_error
     return true;
 }
 
+/* What the batch inserted again is not in its own backup but in that of the run it takes back. */
+static bool compare_recreated(prover *p, const tf_batch_record *record, tf_error *err)
+{
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
+    bson_iter_t iter, item, id;
+    uint32_t n = 0;
+    if (!p->lineage->target || !bson_iter_init_find(&iter, record->doc, "recreated") || !bson_iter_recurse(&iter, &item))
+        return true;
+    while (bson_iter_next(&item))
+        if (bson_iter_recurse(&item, &id) && bson_iter_find(&id, "_id"))
+            tf_array_append_value(&ids, &n, bson_iter_value(&id));
+    if (!tf_snapshot_read_ids(p->store, NULL, p->lineage->target->run, &ids, &p->before, err) ||
+        !tf_snapshot_read_current(p->store, NULL, p->lineage->repair->collection, &ids, NULL, &p->now, err))
+        return false;
+    for (size_t i = 0; i < p->before.count; i++) {
+        bson_t doc;
+        tf_docs_view(&p->before, i, &doc);
+        if (!tf_tally_create(p->moves, &doc, err))
+            return false;
+        long k = tf_docs_find_id(&p->now, &doc, i);
+        if (k < 0) {
+            p->proof->missing++;
+            list_id(p->proof->missing_ids, &doc);
+        } else if (!tf_docs_same(&p->now, (size_t)k, &p->before, i)) {
+            p->proof->changed_later++;
+            list_id(p->proof->changed_ids, &doc);
+        }
+    }
+    return true;
+}
+
 static bool same_moves(prover *p, const tf_batch_record *record)
 {
     _cleanup_bson_ bson_t mine = BSON_INITIALIZER;
@@ -164,7 +195,8 @@ static bool prove_batch(prover *p, const tf_batch_record *record, tf_error *err)
     _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
     follow_chain(p, record);
     tf_tally_clear(p->moves);
-    if (!tf_snapshot_read_range(p->store, p->run->id, &record->range, &p->before, err))
+    tf_docs_clear(&p->before);
+    if (record->backed_up > 0 && !tf_snapshot_read_range(p->store, p->run->id, &record->range, &p->before, err))
         return false;
     p->proof->batches++;
     p->proof->gone += number_at(record->doc, "counts.gone");
@@ -175,7 +207,8 @@ static bool prove_batch(prover *p, const tf_batch_record *record, tf_error *err)
     p->handled += record->applied + number_at(record->doc, "counts.already") + number_at(record->doc, "counts.recreated") +
                   number_at(record->doc, "counts.conflicts") + number_at(record->doc, "counts.overtaken");
     tf_snapshot_hash(&p->before, hash);
-    if ((int64_t)p->before.count != record->backed_up)
+    bool complete = (int64_t)p->before.count == record->backed_up;
+    if (!complete)
         find(p, "backup_count", "partition %d, batch %" PRId64 ": the backup holds %zu documents instead of %" PRId64, record->partition,
              record->seq, p->before.count, record->backed_up);
     else if (memcmp(hash, record->hash, 32) != 0)
@@ -189,18 +222,19 @@ static bool prove_batch(prover *p, const tf_batch_record *record, tf_error *err)
             return false;
         }
         find(p, "backup_count", "partition %d, batch %" PRId64 ": %s", record->partition, record->seq, lost.message);
+        complete = false;
         tf_docs_clear(&p->before);
     }
     if (p->before.count &&
         !tf_snapshot_read_current(p->store, NULL, p->lineage->repair->collection, &ids, NULL, &p->now, err))
         return false;
-    if (!compare_documents(p, record, err))
+    if (!compare_documents(p, record, err) || !compare_recreated(p, record, err))
         return false;
-    if (!same_moves(p, record))
+    if (complete && !same_moves(p, record))
         find(p, "batch_sums", "partition %d, batch %" PRId64 ": the amounts of backup and prediction are not those recorded", record->partition,
              record->seq);
     p->moved_amount += number_at(record->doc, "amount");
-    p->moved += record->applied;
+    p->moved += record->applied + number_at(record->doc, "counts.recreated");
     return true;
 }
 
@@ -251,30 +285,32 @@ static bool prove_batches(prover *p, tf_error *err)
 
 /* ---- the seal, the counts ---- */
 
-/* The hashes at the partitions' ends must be those that the run's closing event carries. */
+static bool is_of_run(const prover *p, const bson_t *event)
+{
+    bson_iter_t iter;
+    return bson_iter_init_find(&iter, event, "run") && BSON_ITER_HOLDS_UTF8(&iter) && strcmp(bson_iter_utf8(&iter, NULL), p->run->id) == 0;
+}
+
+/* The hashes at the partitions' ends must be those that the run's closing event carries, and that event must stand where it
+ * was written: its own hash, and the one before in the trail of all runs. */
 static bool prove_seal(prover *p, tf_error *err)
 {
     tf_op op = tf_store_op(p->store, NULL, "read the events");
-    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_event_find(p->store, p->run->id);
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_event_find(p->store, NULL);
     _cleanup_bson_ bson_t seal = BSON_INITIALIZER;
     const bson_t *doc = NULL;
     bson_iter_t iter, at, item, field;
+    uint8_t previous[32], hash[32];
     int got;
-    bool found = false;
+    bool found = false, first = true;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
-        uint8_t hash[32];
-        bson_iter_t link;
-        uint8_t previous[32] = {0};
-        bool chained = bson_iter_init_find(&link, doc, "previous") && BSON_ITER_HOLDS_BINARY(&link);
-        if (chained) {
-            uint32_t length;
-            const uint8_t *data;
-            bson_iter_binary(&link, NULL, &length, &data);
-            if (length == 32)
-                memcpy(previous, data, 32);
-        }
-        if (!tf_event_check(doc, chained ? previous : NULL, hash))
-            find(p, "event_hash", "event %" PRId64 " was altered", number_at(doc, "_id"));
+        bool intact = tf_event_check(doc, first ? NULL : previous, hash);
+        memcpy(previous, hash, sizeof previous);
+        first = false;
+        if (!is_of_run(p, doc))
+            continue;
+        if (!intact)
+            find(p, "event_hash", "event %" PRId64 " was altered, or one before it is missing", number_at(doc, "_id"));
         if (bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, "data.partitions", &at)) {
             bson_reinit(&seal);
             bson_concat(&seal, doc);

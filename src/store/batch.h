@@ -4,8 +4,8 @@
  *
  *   {_id: "<run>-p003-00000007", run, partition, seq, from: {v}, upto: {v},     the range of _ids it dealt with
  *    counts: {candidates, backed_up, applied, gone, overtaken, refused, …}, amount, odd,
- *    moves: [{owner, from, to, n, amount}], refused: [{_id, reason}], overtaken: [_id],
- *    hash, previous}
+ *    moves: [{owner, from, to, n, amount}], refused: [{_id, reason}], overtaken: [{_id, reason}],
+ *    conflicts: [{_id, reason}], recreated: [{_id, reason}], hash, previous}
  */
 #ifndef TF_STORE_BATCH_H
 #define TF_STORE_BATCH_H

@@ -87,13 +87,15 @@ bool tf_event_append(const tf_store *store, const char *run, const char *type, c
 
 bool tf_event_check(const bson_t *event, const uint8_t *previous, uint8_t hash[32])
 {
-    uint8_t stored[32], link[32];
+    uint8_t own[32], link[32];
     _cleanup_bson_ bson_t content = BSON_INITIALIZER;
-    if (!read_hash(event, "hash", stored))
+    if (!read_hash(event, "hash", hash)) {
+        memset(hash, 0, 32);
         return false;
+    }
     bson_copy_to_excluding_noinit(event, &content, "hash", NULL);
-    tf_sha256_of(bson_get_data(&content), content.len, hash);
-    if (memcmp(hash, stored, 32) != 0)
+    tf_sha256_of(bson_get_data(&content), content.len, own);
+    if (memcmp(hash, own, 32) != 0)
         return false;
     if (!read_hash(event, "previous", link))
         return previous == NULL;

@@ -11,7 +11,8 @@
 bool tf_event_append(const tf_store *store, const char *run, const char *type, const bson_t *data, tf_error *err);
 
 /* Checks one link: `event` as stored, `previous` the hash of the one before (32 bytes; NULL for the first). Fills `hash`
- * with the event's own. False when the content or the link is not as written. */
+ * with the one it carries (zeros where it carries none), to which the next must link. False when the content or the link
+ * is not as written. */
 bool tf_event_check(const bson_t *event, const uint8_t *previous, uint8_t hash[32]);
 
 /* The events of a run (or all: NULL) in their order. The caller destroys the cursor. */

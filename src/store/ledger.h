@@ -2,7 +2,7 @@
  * The ledger of a run: one document per account with its sums by status before the first batch, what the batches moved,
  * and its sums after the last.
  *
- *   {_id: {run, owner: {…}}, run, before: [{status, n, amount}], moved: [{from, to, n, amount}], after:
+ *   {_id: {run, owner: {…}}, run, before: [{status, n, amount}], moved: [{from, to, created, n, amount}], after:
  *    [{status, n, amount, since}]}      since: the part of `amount` that was created or updated after the run's start
  */
 #ifndef TF_STORE_LEDGER_H
