@@ -256,6 +256,8 @@ static bool prove_batches(prover *p, tf_error *err)
     const bson_t *doc = NULL;
     int got;
     p->partition = -1;
+    if (observer->progress)
+        observer->progress(observer->arg, "verify", 0, expected);
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         tf_batch_record record = {0};
         tf_batch_record_parse(doc, &record);
