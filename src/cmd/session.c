@@ -63,7 +63,7 @@ void tf_session_done(tf_session *session)
 {
     tf_session_settle(session);
     if (session->open)
-        tf_client_close(&session->client);
+        tf_client_leave(&session->client);
     tf_connection_done(&session->connection);
     session->open = false;
 }

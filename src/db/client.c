@@ -3,11 +3,13 @@
 #include "db/failure.h"
 #include "db/operation.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <tokenfix/cleanup.h>
 
 static void initialise_driver(void)
 {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL); /* tf_client_leave leaves threads behind that may use it */
     mongoc_log_set_handler(NULL, NULL); /* the driver's own log would print what we report as errors, or more */
     mongoc_init();
 }
@@ -64,6 +66,20 @@ void tf_client_close(tf_client *client)
     free(client->db);
     free(client->state_db);
     *client = (tf_client){0};
+}
+
+void tf_client_leave(tf_client *client)
+{
+    static mongoc_client_pool_t *left; /* reachable: what the threads use is no leak */
+    if (client->client)
+        mongoc_client_pool_push(client->pool, client->client);
+    if (left && client->pool)
+        mongoc_client_pool_destroy(client->pool);
+    else if (client->pool)
+        left = client->pool;
+    client->client = NULL;
+    client->pool = NULL;
+    tf_client_close(client);
 }
 
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err)

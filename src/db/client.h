@@ -25,6 +25,9 @@ bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_d
                     tf_error *err);
 void tf_client_close(tf_client *client);
 
+/* The same in a process that is about to end: does not wait for the driver's monitoring threads, which takes up to 500 ms. */
+void tf_client_leave(tf_client *client);
+
 /* The server's time now, milliseconds since the epoch. */
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err);
 
