@@ -73,8 +73,9 @@ static bool incomplete(const tf_lineage *lineage, tf_error *err)
     return tf_error_hint(err, "docs/runbook.md, 'A lost backup'.");
 }
 
-/* [{$match: {_id: {$in}}}, {$sort: {_id: 1}}, …the stored pipeline] over the backup */
-static bool predict_up(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
+/* [{$match: {_id: {$in}}}, {$sort: {_id: 1}}, …the stored pipeline, {$project}] over the backup */
+static bool evaluate(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, const bson_t *projection, tf_docs *out,
+                     tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "predict what the repair made of the backup");
     _cleanup_bson_ bson_t ids = BSON_INITIALIZER, update = BSON_INITIALIZER, pipeline = BSON_INITIALIZER;
@@ -89,6 +90,10 @@ static bool predict_up(const tf_store *store, const tf_lineage *lineage, const t
     if (bson_iter_init(&iter, &update))
         while (bson_iter_next(&iter))
             tf_array_append_value(&pipeline, &n, bson_iter_value(&iter));
+    if (projection) {
+        _cleanup_(bson_destroyp) bson_t *project = BCON_NEW("$project", BCON_DOCUMENT(projection));
+        tf_array_append_document(&pipeline, &n, project);
+    }
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("batchSize", BCON_INT32(INT32_MAX));
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
         tf_op_aggregate(&op, tf_store_backup_name(store, lineage->run).text, &pipeline, opts);
@@ -138,5 +143,34 @@ bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const 
         return true;
     }
     return lineage->down ? predict_down(store, lineage, before, out, err)
-                         : predict_up(store, lineage, before, out, err);
+                         : evaluate(store, lineage, before, NULL, out, err);
+}
+
+bool tf_lineage_changes(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, const bson_t *also, tf_docs *out,
+                        tf_error *err)
+{
+    _cleanup_bson_ bson_t projection = BSON_INITIALIZER;
+    for (const char **name = lineage->repair->touched; *name; name++)
+        BSON_APPEND_INT32(&projection, *name, 1);
+    bson_concat(&projection, also);
+    return evaluate(store, lineage, before, &projection, out, err);
+}
+
+void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bson_t *change, bson_t *out)
+{
+    bson_iter_t iter, changed;
+    if (bson_iter_init(&iter, before))
+        while (bson_iter_next(&iter)) {
+            const char *name = bson_iter_key(&iter);
+            if (!tf_repair_touches(repair, name))
+                bson_append_iter(out, name, (int)bson_iter_key_len(&iter), &iter);
+            else if (bson_iter_init_find(&changed, change, name))
+                bson_append_iter(out, name, (int)bson_iter_key_len(&iter), &changed);
+        }
+    if (bson_iter_init(&changed, change))
+        while (bson_iter_next(&changed)) {
+            const char *name = bson_iter_key(&changed);
+            if (tf_repair_touches(repair, name) && !bson_has_field(before, name))
+                bson_append_iter(out, name, (int)bson_iter_key_len(&changed), &changed);
+        }
 }

@@ -30,4 +30,13 @@ void tf_lineage_freep(tf_lineage **lineage);
 bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out,
                         tf_error *err);
 
+/* What the update of an `up` makes of the touched fields of the backup documents `before`: {_id, touched fields, and what
+ * `also` projects from the updated document}, in the order of _id. DAMAGED as above. */
+bool tf_lineage_changes(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, const bson_t *also, tf_docs *out,
+                        tf_error *err);
+
+/* The pre-image with the touched fields as `change` (of tf_lineage_changes) has them, appended to the empty *out: the
+ * prediction wherever the update keeps to its touched fields. */
+void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bson_t *change, bson_t *out);
+
 #endif

@@ -21,7 +21,7 @@ static const tf_option options[] = {
     TF_CONFIRM_OPTIONS(up_args),
     TF_OPTION_FLAG(up_args, dry_run, "dry-run", "The same as 'preview': change nothing."),
     TF_OPTION_INT(up_args, batch_size, "batch-size", 1, 100000,
-                  "Repair at most so many documents in one batch; otherwise 1,000 documents or 1 MB.",
+                  "Repair at most so many documents in one batch; otherwise 1,000 documents or 4 MB.",
                   .env = "TOKENFIX_BATCH_SIZE"),
     TF_OPTION_CHOICE(up_args, strategy, "strategy", strategies,
                      "Repair each batch in a transaction, or with a journal: faster where there are many indexes, and "

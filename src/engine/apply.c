@@ -5,6 +5,7 @@
 #include "db/txn.h"
 #include "engine/batch.h"
 #include "engine/guard.h"
+#include "engine/invariant.h"
 #include "engine/walk.h"
 
 #include <inttypes.h>
@@ -94,27 +95,7 @@ static void project(const tf_batch *b, bson_t *projection)
     const tf_lineage *lineage = b->context->lineage;
     BSON_APPEND_INT32(projection, "_id", 1);
     tf_tally_project(lineage->repair, projection);
-    for (size_t i = 0; i < lineage->repair->invariants_count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "tokenfix_%zu", i);
-        tf_repair_bind_invariant(lineage->repair, i, lineage->run_started, name, projection);
-    }
-}
-
-static bool invariants_hold(const tf_batch *b, const bson_t *image, tf_error *err)
-{
-    const tf_repair *repair = b->context->lineage->repair;
-    bson_iter_t iter;
-    for (size_t i = 0; i < repair->invariants_count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "tokenfix_%zu", i);
-        if (!bson_iter_init_find(&iter, image, name) || !bson_iter_as_bool(&iter)) {
-            tf_error_set(err, TF_ERR_INVARIANT, "invariant '%s' failed on a repaired %s", repair->invariants[i].name,
-                         repair->noun);
-            return tf_error_hint(err, "The migration is wrong or the data is not what it expects; nothing of this batch was kept.");
-        }
-    }
-    return true;
+    tf_invariant_project(lineage, projection);
 }
 
 /* The after-images, in the order of _id, beside the pre-images. */
@@ -139,7 +120,7 @@ static bool check(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     while ((got = tf_cursor_next(cursor, &op, &image, err)) == 1 && i < b->before.count) {
         bson_t before;
         tf_docs_view(&b->before, i++, &before);
-        if (!invariants_hold(b, image, err) || !tf_tally_add(b->moves, &before, image, err))
+        if (!tf_invariant_holds(repair, image, err) || !tf_tally_add(b->moves, &before, image, err))
             return false;
     }
     if (got < 0)

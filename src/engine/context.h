@@ -27,6 +27,7 @@ struct tf_context {
     } totals; /* of the run */
     int64_t repaired, repair_ms;     /* by this process: the rate that later estimates use */
     int64_t canary_left;             /* documents; negative: no canary */
+    size_t batch_bytes;              /* what a batch may have by now; 0: not begun */
 };
 
 /* Ends the heartbeat and releases all; the run is left as it is. */

@@ -21,7 +21,7 @@ typedef struct tf_observer {
 } tf_observer;
 
 typedef struct tf_settings {
-    int64_t batch_size;   /* documents in one batch at most; 0: 1,000 documents or 1 MB */
+    int64_t batch_size;   /* documents in one batch at most; 0: 1,000 documents or 4 MB */
     const char *strategy; /* "transaction" (NULL) or "journal" */
     bool stop_on_error;   /* --on-error stop */
     bool again, resume, take_over;

@@ -6,7 +6,7 @@
 
 #include <tokenfix/cleanup.h>
 
-enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_CHOSEN = 16 << 20 };
+enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_LATER = 4 << 20, BATCH_BYTES_CHOSEN = 16 << 20 };
 
 struct tf_walk {
     tf_context *context;
@@ -16,7 +16,6 @@ struct tf_walk {
     bool ended;
     tf_docs queue; /* {_id, size} */
     size_t head;
-    size_t bytes_limit;
 };
 
 tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
@@ -24,7 +23,8 @@ tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
     tf_walk *walk = calloc(1, sizeof *walk);
     walk->context = context;
     walk->partition = partition;
-    walk->bytes_limit = context->engine->settings.batch_size ? BATCH_BYTES_CHOSEN : BATCH_BYTES;
+    if (context->batch_bytes == 0)
+        context->batch_bytes = context->engine->settings.batch_size ? BATCH_BYTES_CHOSEN : BATCH_BYTES;
     walk->op = (tf_op){.client = context->store.client, .db = context->store.repaired, .what = "find the next candidates"};
     return walk;
 }
@@ -141,7 +141,7 @@ size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t 
     size_t bytes = 0;
     for (size_t i = walk->head; i < walk->queue.count && n < count; i++) {
         bytes += size_of(&walk->queue, i);
-        if (n > 0 && bytes > walk->bytes_limit)
+        if (n > 0 && bytes > walk->context->batch_bytes)
             break;
         bson_t doc;
         tf_docs_view(&walk->queue, i, &doc);
@@ -163,6 +163,8 @@ size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t 
 void tf_walk_drop(tf_walk *walk, size_t count)
 {
     walk->head += count;
+    if (walk->context->batch_bytes < BATCH_BYTES_LATER) /* that went well */
+        walk->context->batch_bytes *= 2;
     if (walk->head >= walk->queue.count) {
         tf_docs_clear(&walk->queue);
         walk->head = 0;

@@ -20,7 +20,7 @@ bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err);
  * appends their _ids to the empty array `ids` and copies the last one's to *last. Returns how many. */
 size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t *last);
 
-/* Removes what was committed from the head. */
+/* Removes what was committed from the head; the next batch may have more bytes, up to 4 MB. */
 void tf_walk_drop(tf_walk *walk, size_t count);
 
 #endif
