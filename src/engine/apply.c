@@ -120,7 +120,9 @@ static bool check(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     while ((got = tf_cursor_next(cursor, &op, &image, err)) == 1 && i < b->before.count) {
         bson_t before;
         tf_docs_view(&b->before, i++, &before);
-        if (!tf_invariant_holds(repair, image, err) || !tf_tally_add(b->moves, &before, image, err))
+        if (!tf_invariant_holds(repair, image, err))
+            return tf_error_hint(err, "The migration is wrong or the data is not what it expects; nothing of this batch was kept.");
+        if (!tf_tally_add(b->moves, &before, image, err))
             return false;
     }
     if (got < 0)

@@ -18,10 +18,8 @@ bool tf_invariant_holds(const tf_repair *repair, const bson_t *image, tf_error *
     char name[32];
     bson_iter_t iter;
     for (size_t i = 0; i < repair->invariants_count; i++)
-        if (!bson_iter_init_find(&iter, image, field_name(i, name)) || !bson_iter_as_bool(&iter)) {
-            tf_error_set(err, TF_ERR_INVARIANT, "invariant '%s' failed on a repaired %s", repair->invariants[i].name,
-                         repair->noun);
-            return tf_error_hint(err, "The migration is wrong or the data is not what it expects; nothing of this batch was kept.");
-        }
+        if (!bson_iter_init_find(&iter, image, field_name(i, name)) || !bson_iter_as_bool(&iter))
+            return tf_error_set(err, TF_ERR_INVARIANT, "invariant '%s' failed on a repaired %s", repair->invariants[i].name,
+                                repair->noun);
     return true;
 }
