@@ -6,6 +6,7 @@
 #ifndef TOKENFIX_CLEANUP_H
 #define TOKENFIX_CLEANUP_H
 
+#include <tokenfix/bson.h>
 #include <mongoc/mongoc.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,7 +25,7 @@
 #ifndef TOKENFIX_REPAIR_H
 #define TOKENFIX_REPAIR_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <tokenfix/error.h>

@@ -1,6 +1,6 @@
 #include "base/command.h"
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 
 #include "base/nearest.h"
 #include "base/text.h"

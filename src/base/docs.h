@@ -5,7 +5,7 @@
 #ifndef TF_BASE_DOCS_H
 #define TF_BASE_DOCS_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <stddef.h>
 

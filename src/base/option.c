@@ -1,6 +1,6 @@
 #include "base/option.h"
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <inttypes.h>
 
 #include "base/nearest.h"

@@ -5,7 +5,7 @@
 #ifndef TF_CHECK_AMOUNT_H
 #define TF_CHECK_AMOUNT_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <tokenfix/error.h>

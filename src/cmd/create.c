@@ -10,7 +10,7 @@
 #include "cmd/create_template.h"
 #include "report/output.h"
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <tokenfix/cleanup.h>
 
 enum { NUMBER_MAX = 999, PATH = 192 };

@@ -2,7 +2,7 @@
 #ifndef TF_CMD_TERMS_H
 #define TF_CMD_TERMS_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <tokenfix/repair.h>
 

@@ -5,7 +5,7 @@
 #ifndef TF_DB_ID_H
 #define TF_DB_ID_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 
 /* A range of _ids; a bound whose value_type is BSON_TYPE_EOD is open. The bounds are owned. */

@@ -6,7 +6,7 @@
 #ifndef TF_REPORT_JSON_H
 #define TF_REPORT_JSON_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #ifndef TF_REPORT_MASK_H
 #define TF_REPORT_MASK_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 
 /* Appends the fields of `doc` to `out` (initialised, empty) with every scalar at or below one of the dotted `paths`
  * (NULL-terminated; NULL for none; elements of arrays count as their array) replaced by "***", and every field whose

@@ -5,7 +5,7 @@
 #ifndef TF_REPORT_OUTPUT_H
 #define TF_REPORT_OUTPUT_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <tokenfix/error.h>
 

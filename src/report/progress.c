@@ -1,6 +1,6 @@
 #include "report/progress.h"
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdarg.h>
 
 #include "base/clock.h"

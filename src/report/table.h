@@ -11,7 +11,7 @@
 #ifndef TF_REPORT_TABLE_H
 #define TF_REPORT_TABLE_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <tokenfix/cleanup.h>

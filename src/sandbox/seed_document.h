@@ -5,7 +5,7 @@
 #ifndef TOKENFIX_SANDBOX_SEED_DOCUMENT_H
 #define TOKENFIX_SANDBOX_SEED_DOCUMENT_H
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 
 #include "sandbox/random.h"
 

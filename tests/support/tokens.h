@@ -4,7 +4,7 @@
 
 #include "support/fixture.h"
 
-#include <bson/bson.h>
+#include <tokenfix/bson.h>
 #include <stdio.h>
 
 /* Inserts the tokens with the _ids from `first` on, each melted, of 10 sat, with a secret in its proofs. `status`:

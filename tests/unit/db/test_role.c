@@ -7,8 +7,11 @@ static void expect(const char *kind, const char *json)
     static const char *const others[] = {"owners", NULL};
     _cleanup_bson_ bson_t privileges = BSON_INITIALIZER;
     tf_role_document(kind, "d", "s", "things", others, &privileges);
-    _cleanup_(tf_bson_freep) char *text = bson_array_as_json(&privileges, NULL);
-    assert_string_equal(text, json);
+    _cleanup_bson_ bson_t role = BSON_INITIALIZER;
+    BSON_APPEND_ARRAY(&role, "privileges", &privileges);
+    _cleanup_(tf_bson_freep) char *text = bson_as_canonical_extended_json(&role, NULL);
+    _cleanup_(tf_bson_freep) char *expected = bson_strdup_printf("{ \"privileges\" : %s }", json);
+    assert_string_equal(text, expected);
 }
 
 static void role__of_a_run_is_the_documented_one(void **state)
