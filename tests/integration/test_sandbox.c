@@ -39,7 +39,7 @@ static void start(tf_sandbox_options options, tf_sandbox *sandbox)
     assert_true(tf_sandbox_running(sandbox));
 }
 
-static tf_sandbox_stopped stop(const char *name, bool remove)
+static tf_sandbox_stopped end(const char *name, bool remove)
 {
     tf_error err = {0};
     tf_sandbox_stopped stopped;
@@ -94,16 +94,16 @@ static void sandbox__starts_stops_and_keeps_its_data(void **state)
     assert_int_equal(stat(first.folder, &folder), 0);
     assert_int_equal(folder.st_mode & 0777, 0700);
 
-    tf_sandbox_stopped stopped = stop(NULL, false);
+    tf_sandbox_stopped stopped = end(NULL, false);
     assert_int_equal(stopped.ended, 1);
     assert_int_equal(stopped.stale, 0);
     assert_false(tf_process_alive(&first.node[0].process));
-    stopped = stop(NULL, false);
+    stopped = end(NULL, false);
     assert_int_equal(stopped.ended + stopped.stale, 0);
 
     start((tf_sandbox_options){0}, &again);
     assert_int_equal(count(&again, "wallet"), 2);
-    stop(NULL, true);
+    end(NULL, true);
     assert_int_not_equal(access(first.folder, F_OK), 0);
     tf_error err = {0};
     assert_false(tf_sandbox_status(NULL, &seen, &err));
@@ -118,7 +118,7 @@ static void sandbox__of_three_nodes_replicates(void **state)
     assert_int_equal(code_of(&sandbox, NULL, "wallet",
                              "{\"insert\": \"things\", \"documents\": [{}], \"writeConcern\": {\"w\": 3}}"),
                      0);
-    assert_int_equal(stop("three", false).ended, 3);
+    assert_int_equal(end("three", false).ended, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_false(tf_process_alive(&sandbox.node[i].process));
 }
@@ -193,7 +193,7 @@ static void check_users(tf_sandbox_options options)
     tf_error err = {0};
     assert_true(tf_sandbox_reset(options.name, &err));
     tf_sandbox again;
-    stop(options.name, false);
+    end(options.name, false);
     start((tf_sandbox_options){.name = options.name}, &again); /* users survive reset and restart */
     assert_int_equal(code_of(&again, "run", "wallet", "{\"find\": \"things\"}"), 0);
     assert_int_equal(count(&again, "wallet"), 0);
@@ -223,7 +223,7 @@ static void reset__drops_every_database_of_the_user(void **state)
     assert_int_equal(count(&sandbox, "one"), 0);
     assert_int_equal(count(&sandbox, "two"), 0);
     assert_int_equal(code_of(&sandbox, NULL, "one", insert), 0);
-    stop(NULL, false);
+    end(NULL, false);
     assert_false(tf_sandbox_reset(NULL, &err));
     assert_int_equal(err.code, TF_ERR_CONNECT);
 }
@@ -244,7 +244,7 @@ static void sandboxes__run_side_by_side(void **state)
     assert_int_equal(found, 2);
     assert_string_equal(list[0].name, "a");
     assert_string_equal(list[1].name, "b");
-    stop("a", true);
+    end("a", true);
     assert_true(tf_process_alive(&b.node[0].process));
 }
 
@@ -259,7 +259,7 @@ static void stop__after_a_crash_says_that_the_state_was_stale(void **state)
         usleep(10000);
     assert_true(tf_sandbox_status(NULL, &again, NULL));
     assert_false(tf_sandbox_running(&again));
-    tf_sandbox_stopped stopped = stop(NULL, false);
+    tf_sandbox_stopped stopped = end(NULL, false);
     assert_int_equal(stopped.ended, 0);
     assert_int_equal(stopped.stale, 1);
     start((tf_sandbox_options){0}, &again);
@@ -300,7 +300,7 @@ static void stop__spares_a_process_that_got_the_pid_later(void **state)
     assert_true(tf_sandbox_status(NULL, &read, NULL));
     assert_int_equal(read.node[0].process.pid, other); /* the mutilation took */
     assert_false(tf_sandbox_running(&read));
-    tf_sandbox_stopped stopped = stop(NULL, true);
+    tf_sandbox_stopped stopped = end(NULL, true);
     assert_int_equal(stopped.ended, 0);
     assert_int_equal(stopped.stale, 1);
     assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
@@ -326,7 +326,7 @@ static void start__after_a_killed_starter_begins_anew(void **state)
         tf_sandbox sandbox;
         start((tf_sandbox_options){0}, &sandbox);
         assert_int_equal(code_of(&sandbox, NULL, "wallet", insert), 0);
-        stop(NULL, true);
+        end(NULL, true);
     }
 }
 
@@ -355,7 +355,7 @@ static void start__refuses_what_contradicts_itself(void **state)
         assert_false(tf_sandbox_start(&running[i], &ignored, &err));
         assert_string_equal(err.message, "sandbox 'default' runs with other parameters or another cache");
     }
-    stop(NULL, false);
+    end(NULL, false);
     start((tf_sandbox_options){.parameters = parameters}, &sandbox); /* stopped: new ones are taken */
     start((tf_sandbox_options){.parameters = parameters}, &sandbox);
     assert_string_equal(sandbox.parameter[0], parameters[0]);
@@ -402,7 +402,7 @@ static void starters__at_once_share_one_sandbox(void **state)
         assert_int_equal(waitpid(starters[i], &status, 0), starters[i]);
         assert_int_equal(status, 0);
     }
-    assert_int_equal(stop(NULL, true).ended, 1);
+    assert_int_equal(end(NULL, true).ended, 1);
 }
 
 int main(void)
