@@ -504,17 +504,34 @@ void tf_proof_append(const tf_proof *proof, bson_t *out)
     BSON_APPEND_ARRAY(out, "findings", proof->findings);
 }
 
-static bool is_finished(const tf_run *run)
+/* The completed run that ended last: one that was resumed may have begun before others. What was rolled back has a
+ * completed run that did it. */
+static int newest_finished(const tf_engine *engine, tf_run *out, tf_error *err)
 {
-    return run->state == TF_STATE_COMPLETED || run->state == TF_STATE_ROLLED_BACK ||
-           run->state == TF_STATE_ROLLED_BACK_WITH_CONFLICTS;
+    tf_run *runs = NULL;
+    size_t count = 0, best = 0;
+    _cleanup_bson_ bson_t query = BSON_INITIALIZER;
+    if (engine->migration)
+        BSON_APPEND_UTF8(&query, "migration", engine->migration->id);
+    BSON_APPEND_UTF8(&query, "state", tf_state_name(TF_STATE_COMPLETED));
+    if (!tf_run_list(&engine->store, &query, 0, &runs, &count, err))
+        return -1;
+    for (size_t i = 1; i < count; i++)
+        if (runs[i].ended_at > runs[best].ended_at)
+            best = i;
+    if (count) {
+        *out = runs[best];
+        runs[best].doc = NULL;
+    }
+    tf_runs_free(runs, count);
+    return count > 0;
 }
 
 static bool choose(const tf_engine *engine, tf_run *run, tf_error *err)
 {
     if (engine->settings.run)
         return tf_resolve_run(engine, engine->settings.run, run, err);
-    int got = tf_resolve_newest(engine, NULL, is_finished, run, err);
+    int got = newest_finished(engine, run, err);
     if (got == 0) {
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "there is no finished run to verify");
         tf_error_hint(err, "'tokenfix history' lists the runs; name an interrupted one to see how far it is proven.");
