@@ -309,13 +309,15 @@ static void bind_value(const bson_iter_t *iter, int64_t started, bson_t *out)
     const char *key = bson_iter_key(iter);
     int length = (int)bson_iter_key_len(iter);
     bson_t child;
-    if (BSON_ITER_HOLDS_UTF8(iter) && strcmp(bson_iter_utf8(iter, NULL), RUN_STARTED) == 0)
+    if (strcmp(key, "$literal") == 0)
+        bson_append_iter(out, key, length, iter);
+    else if (BSON_ITER_HOLDS_UTF8(iter) && strcmp(bson_iter_utf8(iter, NULL), RUN_STARTED) == 0)
         bson_append_date_time(out, key, length, started);
-    else if (BSON_ITER_HOLDS_DOCUMENT(iter) && strcmp(key, "$literal") != 0) {
+    else if (BSON_ITER_HOLDS_DOCUMENT(iter)) {
         bson_append_document_begin(out, key, length, &child);
         bind_children(iter, started, &child);
         bson_append_document_end(out, &child);
-    } else if (BSON_ITER_HOLDS_ARRAY(iter) && strcmp(key, "$literal") != 0) {
+    } else if (BSON_ITER_HOLDS_ARRAY(iter)) {
         bson_append_array_begin(out, key, length, &child);
         bind_children(iter, started, &child);
         bson_append_array_end(out, &child);
