@@ -332,21 +332,10 @@ static void harm(tf_fixture *f, const char *command, const char *run)
         fail_msg("%s: %s", json, error.message);
 }
 
-/* Three tokens of 10 would be one partition; thirty large ones are one with three batches. */
 static void begin_damaged(tf_fixture *f, const char *strategy, char *run, size_t size)
 {
-    enum { PADDING = 100000 };
     tf_tokens_insert(f, 1, 25, "npub1a", "unspent");
-    char *text = malloc(PADDING + 1);
-    memset(text, 'x', PADDING);
-    text[PADDING] = 0;
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *in = tf_documents_in(f, NULL, "cashu_tokens");
-    _cleanup_(bson_destroyp) bson_t *all = bson_new(), *set = BCON_NEW("$set", "{", "pad", BCON_UTF8(text), "}");
-    assert_true(mongoc_collection_update_many(in, all, set, NULL, NULL, NULL));
-    free(text);
-    tf_program *up = tf_up(f, "--strategy", strategy);
-    assert_exit(up, 0);
-    assert_int_equal(tf_program_number(up, "data.batches"), 3);
+    tf_program *up = tf_up_in_three(f, "--strategy", strategy);
     snprintf(run, size, "%s", tf_program_text(up, "data.run"));
 }
 

@@ -390,21 +390,6 @@ static void assert_only(const mutilation *m, const tf_program *p)
         fail_msg("%s: exit %d instead of %d: %s", m->name, p->status, m->exit, p->out);
 }
 
-/* Ten of them reach the bytes of a batch, so that one partition has three batches. */
-static void pad(tf_fixture *f)
-{
-    enum { PADDING = 100000 };
-    char *text = malloc(PADDING + 1);
-    memset(text, 'x', PADDING);
-    text[PADDING] = 0;
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *in = tf_documents_in(f, NULL, "cashu_tokens");
-    _cleanup_(bson_destroyp) bson_t *all = bson_new(), *set = BCON_NEW("$set", "{", "pad", BCON_UTF8(text), "}");
-    bson_error_t error;
-    if (!mongoc_collection_update_many(in, all, set, NULL, NULL, &error))
-        fail_msg("%s", error.message);
-    free(text);
-}
-
 /* 25 defects in three batches, one of them without an amount, and two sound tokens. */
 static void begin(tf_fixture *f, scene *s)
 {
@@ -414,11 +399,7 @@ static void begin(tf_fixture *f, scene *s)
                       "{\"_id\": 900, \"npub\": \"npub1anna\", \"mint_url\": \"https://mint\", \"transaction_type\": \"melted\","
                       " \"status\": \"unspent\"}");
     tf_tokens_insert(f, 100001, 2, "npub1bert", "spent");
-    pad(f);
-    tf_program *up = tf_up(f);
-    assert_exit(up, 0);
-    assert_int_equal(tf_program_number(up, "data.batches"), 3);
-    assert_int_equal(tf_fixture_count(f, f->state_db, "partitions", "{}"), 1);
+    tf_program *up = tf_up_in_three(f);
     snprintf(s->run, sizeof s->run, "%s", tf_program_text(up, "data.run"));
     snprintf(s->backup, sizeof s->backup, "backup_%s", s->run);
 }

@@ -77,6 +77,19 @@ static inline int64_t tf_batches(tf_fixture *f)
 }
 
 #define tf_up(f, ...) tf_program_run((f), "up", "--confirm", "--yes", "--json", ##__VA_ARGS__, NULL)
+/* An `up` of the 10 + 10 + 5 that are there, in one partition of three batches: two canaries and the rest. */
+#define tf_up_in_three(f, ...)                                                                                         \
+    ({                                                                                                                 \
+        tf_program *tf_first = tf_up(f, "--canary", "10", ##__VA_ARGS__);                                              \
+        assert_exit(tf_first, 7);                                                                                      \
+        assert_exit(tf_up(f, "--resume", "--canary", "10"), 7);                                                        \
+        tf_program *tf_last = tf_up(f, "--resume");                                                                    \
+        assert_exit(tf_last, 0);                                                                                       \
+        assert_int_equal(tf_program_number(tf_last, "data.batches"), 3);                                               \
+        assert_int_equal(tf_fixture_count(f, f->state_db, "partitions", "{}"), 1);                                     \
+        tf_last;                                                                                                       \
+    })
+
 #define tf_down(f, ...) tf_program_run((f), "down", "--confirm", "--yes", "--json", ##__VA_ARGS__, NULL)
 
 /* Its exit status, with all it said where it is another. */
