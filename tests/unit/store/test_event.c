@@ -40,6 +40,7 @@ static void event__altered_in_any_byte_does_not_fit(void **state)
     (void)state;
     uint8_t one[32], two[32], carried[32];
     _cleanup_(bson_destroyp) bson_t *first = event(1, NULL, one), *second = event(2, one, two);
+    assert_true(tf_event_check(first, NULL, carried) && tf_event_check(second, one, carried));
     bson_iter_t iter;
     assert_true(bson_iter_init(&iter, second));
     while (bson_iter_next(&iter)) {
