@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POINTS_MAX = 16 };
+enum { POINTS_MAX = 64 };
 
 static struct {
     char name[64];
@@ -24,7 +24,7 @@ static void read_environment(void)
     const char *text = getenv("TOKENFIX_FAILPOINT");
     if (!text)
         return;
-    char copy[1024];
+    char copy[4096];
     snprintf(copy, sizeof copy, "%s", text);
     char *save = NULL;
     for (char *item = strtok_r(copy, ",", &save); item && count < POINTS_MAX; item = strtok_r(NULL, ",", &save)) {

@@ -68,11 +68,12 @@ static bool check(const up_args *wanted, const tf_globals *globals, tf_error *er
     return true;
 }
 
-static void set(const up_args *wanted, tf_settings *settings)
+static void set(const up_args *wanted, bool on_error_named, tf_settings *settings)
 {
     settings->batch_size = wanted->batch_size;
     settings->strategy = wanted->strategy;
     settings->stop_on_error = strcmp(wanted->on_error, "stop") == 0;
+    settings->rollback_on_error = on_error_named && !settings->stop_on_error;
     settings->again = wanted->again;
     settings->resume = wanted->resume != NULL;
     settings->take_over = wanted->take_over;
@@ -101,7 +102,7 @@ static bool begin(const up_args *wanted, const tf_globals *globals, const char *
     if (!check(wanted, globals, err) || (!by_run && !(migration = tf_migration_find(word, err))) ||
         !tf_session_open(session, globals, migration, err))
         return false;
-    set(wanted, &session->engine.settings);
+    set(wanted, tf_options_source(globals->command_options, "on-error") == TF_SOURCE_FLAG, &session->engine.settings);
     return !by_run || find_by_run(&session->engine, wanted->resume, err);
 }
 

@@ -19,6 +19,17 @@ int64_t tf_txn_backoff_ms(int n)
     return 1 + (int64_t)tf_clock_random((uint64_t)limit);
 }
 
+/* The default budget; the tests of what never succeeds make it shorter. */
+static int64_t budget_ms(void)
+{
+#ifdef TF_FAILPOINTS
+    const char *text = getenv("TOKENFIX_TXN_BUDGET_MS");
+    if (text)
+        return atoll(text);
+#endif
+    return BUDGET_MS;
+}
+
 static bool start(tf_txn *txn, tf_error *err)
 {
     mongoc_transaction_opt_t *opts = mongoc_transaction_opts_new();
@@ -100,7 +111,7 @@ bool tf_txn_run(tf_txn *txn, tf_error *err)
 {
     if (txn->deadline_ms == 0)
         txn->deadline_ms = DEADLINE_MS;
-    int64_t give_up = tf_clock_ms() + (txn->budget_ms ? txn->budget_ms : BUDGET_MS);
+    int64_t give_up = tf_clock_ms() + (txn->budget_ms ? txn->budget_ms : budget_ms());
     for (txn->attempts = 1;; txn->attempts++) {
         tf_error error = {0};
         if (attempt(txn, &error))

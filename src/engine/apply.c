@@ -210,7 +210,7 @@ bool tf_repair_apply(tf_context *context, const tf_repair *repair, tf_error *err
     size_t count = 0;
     if (!tf_partition_list(&context->store, context->run.id, &partitions, &count, err))
         return false;
-    size_t most = context->engine->settings.batch_size ? (size_t)context->engine->settings.batch_size : 1000;
+    size_t most = context->batch_size ? (size_t)context->batch_size : 1000;
     size_t limit = most;
     bool ok = all_are_there(context, count, err);
     for (size_t i = 0; ok && i < count; i++) {

@@ -2,6 +2,7 @@
 
 #include "backup/snapshot.h"
 #include "base/hash.h"
+#include "base/stop.h"
 #include "db/failure.h"
 #include "store/batch.h"
 
@@ -174,11 +175,31 @@ bool tf_batch_commit(tf_batch *b)
     return true;
 }
 
-bool tf_batch_run(tf_batch *b, tf_error *err)
+bool tf_batch_may_go_on(const tf_batch *b, tf_error *err)
+{
+    if (b->context->heartbeat && !tf_heartbeat_ok(b->context->heartbeat, err))
+        return false;
+    if (tf_stop_level() < 2)
+        return true;
+    return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, in the middle of batch %s", b->comment);
+}
+
+void tf_batch_hint_vanished(const tf_batch *b, tf_error *err)
+{
+    tf_error_hint(err, "The connection was lost twice during batch %s; it is not sent a third time without you. Look at the "
+                       "server's log, then resume.", b->comment);
+}
+
+void tf_batch_mark(tf_batch *b)
 {
     snprintf(b->comment, sizeof b->comment, "tokenfix/%s/p%03d-%" PRId64, b->context->run.id, b->partition->n,
              b->partition->seq + 1);
     b->context->store.comment = b->comment;
+}
+
+bool tf_batch_run(tf_batch *b, tf_error *err)
+{
+    tf_batch_mark(b);
     bool ok = b->context->journal ? tf_journal_run(b, err) : tf_transaction_run(b, err);
     b->context->store.comment = b->context->comment;
     return ok && tf_batch_commit(b);

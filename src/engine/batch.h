@@ -95,6 +95,15 @@ bool tf_journal_recover(tf_batch *b, tf_error *err);
 /* Counts a committed batch into the totals and brings the partition and the link up to date. Returns true. */
 bool tf_batch_commit(tf_batch *b);
 
+/* The hint for a batch during which the server vanished twice. */
+void tf_batch_hint_vanished(const tf_batch *b, tf_error *err);
+
+/* Between the steps of a batch: LEASE_LOST, or INTERRUPTED when the stop is to be at once. */
+bool tf_batch_may_go_on(const tf_batch *b, tf_error *err);
+
+/* What the batch's operations are marked with. */
+void tf_batch_mark(tf_batch *b);
+
 /* The operation on the repaired database that a batch's reads and writes use. */
 tf_op tf_batch_op(const tf_batch *b, mongoc_client_session_t *session, const char *what);
 

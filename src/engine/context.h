@@ -26,6 +26,8 @@ struct tf_context {
         int64_t applied, amount, batches, refused, gone, overtaken, already, conflicts, deleted, recreated;
     } totals; /* of the run */
     int64_t repaired, repair_ms;     /* by this process: the rate that later estimates use */
+    int64_t batch_size;              /* documents at most, 0: the default; the run's own where none is given now */
+    bool stop_on_error;              /* likewise */
     int64_t canary_left;             /* documents; negative: no canary */
     size_t batch_bytes;              /* what a batch may have by now; 0: not begun */
 };

@@ -131,6 +131,16 @@ static const tf_migration *migration_of(const tf_context *context)
     return tf_migration_find(context->run.migration, &ignored); /* NULL: this binary does not have it any more */
 }
 
+/* Whatever stops a rollback leaves it resumable. Exit 6 is not for it: nothing was rolled back cleanly. */
+static void stop(tf_context *context, tf_error *err)
+{
+    if (tf_error_exit(err->code) != 7) {
+        tf_error_detail(err, "%s", err->message);
+        err->code = TF_ERR_INTERRUPTED;
+    }
+    tf_lifecycle_interrupt(context, err);
+}
+
 bool tf_down_execute(tf_context *context, tf_outcome *out, tf_error *err)
 {
     const tf_migration *migration = migration_of(context);
@@ -150,7 +160,7 @@ bool tf_down_execute(tf_context *context, tf_outcome *out, tf_error *err)
     ok = ok && tf_lifecycle_complete(context, &summary, err) && tf_outcome_read_conflicts(context, out, err);
     out->proof_ms = tf_clock_ms() - begin;
     if (!ok)
-        tf_lifecycle_interrupt(context, err);
+        stop(context, err);
     tf_outcome_fill(context, out);
     if (out->verified)
         snprintf(out->proof.state, sizeof out->proof.state, "%s", out->state);
@@ -172,8 +182,13 @@ static bool resume(const tf_engine *engine, tf_context *context, tf_error *err)
     if (engine->settings.run && *engine->settings.run) {
         if (!tf_resolve_run(engine, engine->settings.run, &run, err))
             return false;
-    } else if (tf_resolve_newest(engine, NULL, interrupted_down, &run, err) < 0)
-        return false;
+    } else {
+        int got = tf_resolve_newest(engine, NULL, interrupted_down, &run, err);
+        if (got == 0) /* one that is still held: waited for, or taken over */
+            got = tf_resolve_live(engine, &run, err);
+        if (got < 0)
+            return false;
+    }
     bool held = run.doc && run.down && run.active && run.state != TF_STATE_INTERRUPTED;
     if (!run.doc || !run.down || (run.state != TF_STATE_INTERRUPTED && !held)) {
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "there is no interrupted rollback to resume");
@@ -191,6 +206,9 @@ static bool resume(const tf_engine *engine, tf_context *context, tf_error *err)
 static bool begin(const tf_engine *engine, tf_context *context, tf_error *err)
 {
     tf_run target = {0}, live = {0};
+    int64_t last = 0;
+    if (!tf_run_last_number(&engine->store, &last, err))
+        return false;
     int got = tf_resolve_live(engine, &live, err);
     if (got == 1) {
         tf_error_set(err, TF_ERR_LEASE_HELD, "another run holds the lease: %s, %s, by %s@%s pid %lld", live.id, tf_state_name(live.state),
@@ -201,7 +219,7 @@ static bool begin(const tf_engine *engine, tf_context *context, tf_error *err)
     if (got != 0 || !tf_down_target(engine, &target, err))
         return false;
     int64_t documents = documents_of(engine, target.id);
-    bool ok = backup_is_there(engine, &target, err) && tf_lifecycle_begin_down(engine, &target, false, context, err);
+    bool ok = backup_is_there(engine, &target, err) && tf_lifecycle_begin_down(engine, last, &target, false, context, err);
     if (ok)
         context->planned = documents;
     tf_run_done(&target);

@@ -24,6 +24,7 @@ typedef struct tf_settings {
     int64_t batch_size;   /* documents in one batch at most; 0: 1,000 documents or 4 MB */
     const char *strategy; /* "transaction" (NULL) or "journal" */
     bool stop_on_error;   /* --on-error stop */
+    bool rollback_on_error; /* --on-error rollback, said by hand: also where the run that goes on began with stop */
     bool again, resume, take_over;
     const char *run;         /* the run meant (resume, down, verify), or a migration's name; NULL: the default */
     int64_t canary;          /* stop after so many documents; 0: no */

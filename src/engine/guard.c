@@ -290,6 +290,15 @@ bool tf_guard_check_applied(tf_batch *b, tf_error *err)
            invariants_hold_as_predicted(b, &applied, err);
 }
 
+bool tf_guard_check_settled(tf_batch *b, tf_error *err)
+{
+    _cleanup_bson_ bson_t applied = BSON_INITIALIZER;
+    if (b->before.count == 0)
+        return true;
+    return tf_lineage_predict(&b->context->store, b->context->lineage, &b->before, &b->wanted, err) &&
+           classify(b, "not reached, or changed by another writer, before the run was taken back", &applied, err);
+}
+
 /* ---- down ---- */
 
 static void append_guard(const tf_batch *b, const bson_t *before, bson_t *query)

@@ -13,6 +13,9 @@ bool tf_guard_apply(tf_batch *b, tf_error *err);
  * predicted but breaks an invariant is INVARIANT. */
 bool tf_guard_check_applied(tf_batch *b, tf_error *err);
 
+/* A batch that is settled: the same, but nothing is judged. */
+bool tf_guard_check_settled(tf_batch *b, tf_error *err);
+
 /* `down`: replaces each of `before` by its image in `wanted`, guarded by the whole document (beyond 4 MB by its touched
  * fields and size). */
 bool tf_guard_replace(tf_batch *b, tf_error *err);

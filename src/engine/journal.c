@@ -58,16 +58,16 @@ static bool steps(tf_batch *b, tf_error *err)
         if (b->recorded)
             return tf_partition_advance(&context->store, b->partition, &b->next, NULL, err);
     }
-    if (!b->kind->gather(b, NULL, err))
+    if (!tf_batch_may_go_on(b, err) || !b->kind->gather(b, NULL, err))
         return false;
     point(b, "before_backup");
     if (!b->recovering && !tf_snapshot_insert(&context->store, NULL, context->run.id, &b->before, err))
         return false;
     point(b, "after_backup");
-    if (!b->kind->write(b, NULL, err))
+    if (!tf_batch_may_go_on(b, err) || !b->kind->write(b, NULL, err))
         return false;
     point(b, "after_write");
-    if (!b->kind->check(b, NULL, err))
+    if (!tf_batch_may_go_on(b, err) || !b->kind->check(b, NULL, err))
         return false;
     point(b, "before_record");
     if (!tf_batch_write_record(b, NULL, err))
@@ -98,6 +98,10 @@ static bool steps_until_done(tf_batch *b, tf_error *err)
         if (one.code == TF_ERR_LEASE_LOST || !again || b->vanished >= 2 || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
             if (again && one.code != TF_ERR_LEASE_LOST)
                 one.code = TF_ERR_TRANSIENT;
+            if (b->vanished >= 2) {
+                one.hint[0] = '\0';
+                tf_batch_hint_vanished(b, &one);
+            }
             *err = one;
             return false;
         }
@@ -120,6 +124,7 @@ bool tf_journal_recover(tf_batch *b, tf_error *err)
 {
     const bson_t *intent = b->partition->intent;
     bson_iter_t iter;
+    tf_batch_mark(b);
     bson_reinit(&b->ids);
     b->candidates = 0;
     if (bson_iter_init_find(&iter, intent, "ids")) {
@@ -139,9 +144,8 @@ bool tf_journal_recover(tf_batch *b, tf_error *err)
     b->next.target_seq = bson_iter_init_find(&iter, intent, "target_seq") ? bson_iter_as_int64(&iter) : 0;
     b->next.target_done = bson_iter_init_find(&iter, intent, "target_done") ? bson_iter_as_int64(&iter) : 0;
     b->recovering = true;
-    if (b->kind->prepare && !b->kind->prepare(b, err))
-        return false;
-    bool ok = steps_until_done(b, err);
+    bool ok = (!b->kind->prepare || b->kind->prepare(b, err)) && steps_until_done(b, err);
     b->recovering = false;
+    b->context->store.comment = b->context->comment;
     return ok && tf_batch_commit(b);
 }

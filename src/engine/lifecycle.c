@@ -9,6 +9,7 @@
 #include "db/failure.h"
 #include "db/privilege.h"
 #include "db/txn.h"
+#include "engine/settle.h"
 #include "engine/split.h"
 #include "store/batch.h"
 #include "store/event.h"
@@ -72,6 +73,37 @@ static bool user_name(const tf_engine *engine, char *into, size_t size, tf_error
     return true;
 }
 
+/* As the server names the user of our sessions. */
+static bool user_uid(const tf_engine *engine, uint8_t uid[32], tf_error *err)
+{
+    char user[256];
+    if (!user_name(engine, user, sizeof user, err))
+        return false;
+    tf_sha256_of(user, strlen(user), uid);
+    return true;
+}
+
+/* Before a transaction on the run's document. */
+static bool note_session(const tf_engine *engine, const tf_run *run, mongoc_client_session_t *session, tf_error *err)
+{
+    uint8_t uid[32];
+    return user_uid(engine, uid, err) && tf_run_note_session(&engine->store, run, session, uid, err);
+}
+
+/* A run goes on as it began, but for what the command line says now. */
+static void read_options(tf_context *context)
+{
+    const tf_settings *settings = &context->engine->settings;
+    bson_iter_t iter, at;
+    context->batch_size = settings->batch_size;
+    context->stop_on_error = settings->stop_on_error;
+    if (!context->batch_size && bson_iter_init(&iter, context->run.doc) && bson_iter_find_descendant(&iter, "options.batch_size", &at))
+        context->batch_size = bson_iter_as_int64(&at);
+    if (!settings->rollback_on_error && bson_iter_init(&iter, context->run.doc) &&
+        bson_iter_find_descendant(&iter, "options.on_error", &at) && BSON_ITER_HOLDS_UTF8(&at))
+        context->stop_on_error = context->stop_on_error || strcmp(bson_iter_utf8(&at, NULL), "stop") == 0;
+}
+
 /* Everything but the run itself: session, database, the stored repair, the heartbeat. */
 static bool open_context(tf_context *context, tf_error *err)
 {
@@ -79,6 +111,7 @@ static bool open_context(tf_context *context, tf_error *err)
     context->store = engine->store;
     context->gate.open = true;
     context->journal = strcmp(context->run.strategy, "journal") == 0;
+    read_options(context);
     context->canary_left = engine->settings.canary > 0 ? engine->settings.canary : -1;
     snprintf(context->comment, sizeof context->comment, "tokenfix/%s", context->run.id);
     context->store.comment = context->comment;
@@ -88,10 +121,8 @@ static bool open_context(tf_context *context, tf_error *err)
     context->database = mongoc_client_get_database(context->store.client, context->store.repaired);
     if (!context->journal) {
         bson_error_t error;
-        char user[256];
-        if (!user_name(engine, user, sizeof user, err))
+        if (!user_uid(engine, context->uid, err))
             return false;
-        tf_sha256_of(user, strlen(user), context->uid);
         mongoc_session_opt_t *opts = mongoc_session_opts_new();
         mongoc_session_opts_set_causal_consistency(opts, false);
         context->session = mongoc_client_start_session(context->store.client, opts, &error);
@@ -158,17 +189,19 @@ static bool is_writable(const tf_engine *engine, tf_error *err)
 }
 
 /* The document of a new run, all but state and lease. `id` and `started` are filled. */
-static bool new_run(const tf_engine *engine, const char *migration, const char *direction, const tf_owner *owner, bson_t *doc,
-                    char id[TF_RUN_ID_SIZE], tf_error *err)
+static bool new_run(const tf_engine *engine, int64_t number, const char *migration, const char *direction, const char *strategy,
+                    const tf_owner *owner, bson_t *doc, char id[TF_RUN_ID_SIZE], tf_error *err)
 {
     int64_t now;
     char user[256];
-    const char *strategy = engine->settings.strategy ? engine->settings.strategy : "transaction";
+    if (engine->settings.strategy)
+        strategy = engine->settings.strategy;
     if (!strategy_fits(engine, strategy, err) || !is_writable(engine, err) || !tf_client_now(engine->store.client, &now, err) ||
         !user_name(engine, user, sizeof user, err))
         return false;
     tf_run_new_id(id, now, migration);
     BSON_APPEND_UTF8(doc, "_id", id);
+    BSON_APPEND_INT64(doc, "number", number);
     BSON_APPEND_UTF8(doc, "migration", migration);
     BSON_APPEND_UTF8(doc, "db", engine->store.repaired);
     BSON_APPEND_UTF8(doc, "direction", direction);
@@ -214,14 +247,13 @@ static bool stored_bounds(tf_context *context, bson_t *bounds, tf_error *err)
     uint32_t length;
     const uint8_t *data;
     bson_t view;
-    const tf_settings *settings = &context->engine->settings;
     if (bson_iter_init_find(&iter, context->run.doc, "bounds") && BSON_ITER_HOLDS_ARRAY(&iter)) {
         bson_iter_array(&iter, &length, &data);
         bson_init_static(&view, data, length);
         bson_concat(bounds, &view);
         return true;
     }
-    int64_t batch = settings->batch_size ? settings->batch_size : 1000;
+    int64_t batch = context->batch_size ? context->batch_size : 1000;
     if (!tf_split_bounds(context->engine, context->lineage->repair, context->planned, batch, bounds, err))
         return false;
     _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("bounds", BCON_ARRAY(bounds));
@@ -280,6 +312,8 @@ static bool plan_down_partitions(tf_context *context, tf_error *err)
 {
     tf_partition *targets = NULL;
     size_t count = 0;
+    if (!tf_settle_target(context, err))
+        return false;
     if (!tf_partition_list(&context->store, context->run.restores, &targets, &count, err))
         return false;
     tf_partition *partitions = calloc(count + 1, sizeof *partitions);
@@ -325,14 +359,15 @@ static bool begin_failed(tf_context *context, const tf_error *error)
     return false;
 }
 
-bool tf_lifecycle_begin_up(const tf_engine *engine, int64_t documents, int64_t amount, tf_context *context, tf_error *err)
+bool tf_lifecycle_begin_up(const tf_engine *engine, int64_t last, int64_t documents, int64_t amount, tf_context *context,
+                           tf_error *err)
 {
     *context = (tf_context){.engine = engine, .planned = documents};
     tf_owner_self(&context->owner);
     _cleanup_(tf_repair_freep) tf_repair *repair = tf_repair_parse(engine->migration->repair, err);
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
     char id[TF_RUN_ID_SIZE];
-    if (!repair || !new_run(engine, engine->migration->id, "up", &context->owner, &doc, id, err))
+    if (!repair || !new_run(engine, last + 1, engine->migration->id, "up", "transaction", &context->owner, &doc, id, err))
         return false;
     BSON_APPEND_UTF8(&doc, "migration_version", engine->migration->version);
     append_repair(&doc, repair);
@@ -385,8 +420,11 @@ static tf_txn_verdict after_hand_over(void *arg, tf_error *error, int attempt)
         h->target->active = false;
         return TF_TXN_DONE;
     }
-    if (error->server_code == TF_CODE_DUPLICATE_KEY)
-        error->code = TF_ERR_LEASE_HELD;
+    if (error->server_code == TF_CODE_DUPLICATE_KEY || error->code == TF_ERR_LEASE_LOST) {
+        *error = (tf_error){0};
+        tf_error_set(error, TF_ERR_LEASE_HELD, "another process began a run, or took run %s back, at the same time", h->before.id);
+        tf_error_hint(error, "Only one run may write at a time; 'tokenfix status' shows how it goes on.");
+    }
     return tf_failure_is_transient(error) ? TF_TXN_AGAIN : TF_TXN_STOP;
 }
 
@@ -400,11 +438,14 @@ static bool in_transaction(const tf_engine *engine, handover *h, tf_error *err)
     if (!session)
         return tf_failure(err, &error, NULL, "start a session", NULL, NULL);
     h->session = session;
+    tf_run_kill_session(&engine->store, h->target); /* of one that died between here and its commit */
+    if (!note_session(engine, h->target, session, err))
+        return false;
     tf_txn txn = {.session = session, .arg = h, .body = hand_over, .after = after_hand_over};
     return tf_txn_run(&txn, err);
 }
 
-bool tf_lifecycle_begin_down(const tf_engine *engine, tf_run *target, bool owned, tf_context *context, tf_error *err)
+bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *target, bool owned, tf_context *context, tf_error *err)
 {
     *context = (tf_context){.engine = engine};
     tf_owner_self(&context->owner);
@@ -426,7 +467,7 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, tf_run *target, bool owned
             return tf_error_hint(err, "Wait for it to end; 'tokenfix status' shows how far it is.");
         }
     }
-    if (!new_run(engine, target->migration, "down", &context->owner, &doc, id, err))
+    if (!new_run(engine, last + 1, target->migration, "down", target->strategy, &context->owner, &doc, id, err))
         return false;
     BSON_APPEND_UTF8(&doc, "restores", target->id);
     BSON_APPEND_UTF8(&doc, "target_state", tf_state_name(target->stored == TF_STATE_RUNNING || target->stored == TF_STATE_VERIFYING
@@ -435,8 +476,10 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, tf_run *target, bool owned
     append_repair(&doc, lineage->repair);
     TF_FAILPOINT("begin.before_run");
     handover h = {.engine = engine, .target = target, .before = *target, .doc = &doc, .owner = &context->owner, .id = id};
-    if (!in_transaction(engine, &h, err))
+    if (!in_transaction(engine, &h, err)) {
+        *target = h.before;
         return false;
+    }
     TF_FAILPOINT("begin.after_run");
     _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("restores", BCON_UTF8(target->id));
     if (load_into(context, id, err) && open_context(context, err) && note(context, "down_started", data, err) && plan(context, err))
@@ -597,8 +640,10 @@ static bool end_run(void *arg, tf_error *err)
 {
     ending *e = arg;
     e->context->run = e->before; /* an attempt before this one may have come as far as its commit */
-    return (!e->context->run.down || settle_target(e, err)) &&
-           tf_run_transition(&e->context->store, &e->context->run, TF_STATE_COMPLETED, false, e->set, e->session, err);
+    bool ok = (!e->context->run.down || settle_target(e, err)) &&
+              tf_run_transition(&e->context->store, &e->context->run, TF_STATE_COMPLETED, false, e->set, e->session, err);
+    TF_FAILPOINT("finish.in_transaction");
+    return ok;
 }
 
 static tf_txn_verdict after_end(void *arg, tf_error *error, int attempt)
@@ -644,6 +689,8 @@ bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *e
         if (!session)
             return tf_failure(err, &error, NULL, "start a session", NULL, NULL);
         e.session = session;
+        if (!note_session(context->engine, &context->run, session, err))
+            return false;
         tf_txn txn = {.session = session, .arg = &e, .body = end_run, .after = after_end};
         ok = tf_txn_run(&txn, err);
     } else

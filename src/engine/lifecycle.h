@@ -11,12 +11,14 @@
 bool tf_lifecycle_fence_unfinished(const tf_engine *engine, const char *except, tf_error *err);
 
 /* Creates a new `up` run and plans it: ledger, backup collection, partitions; on success the run is `running` and the
- * context is ready for its migration's `up`. `documents`, `amount`: what the plan found. */
-bool tf_lifecycle_begin_up(const tf_engine *engine, int64_t documents, int64_t amount, tf_context *context, tf_error *err);
+ * context is ready for its migration's `up`. `last`: tf_run_last_number, read before it was decided that the run may
+ * begin: LEASE_HELD when another began since. `documents`, `amount`: what the plan found. */
+bool tf_lifecycle_begin_up(const tf_engine *engine, int64_t last, int64_t documents, int64_t amount, tf_context *context,
+                           tf_error *err);
 
 /* The same for a `down` of `target`, which becomes `rolling_back`. The target is taken over first where it is abandoned;
  * `owned`: it is this process's own (an up that failed). */
-bool tf_lifecycle_begin_down(const tf_engine *engine, tf_run *target, bool owned, tf_context *context, tf_error *err);
+bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *target, bool owned, tf_context *context, tf_error *err);
 
 /* Takes an interrupted run over and makes the context ready to go on; waits for a lease that may still be held. *run is
  * consumed. */

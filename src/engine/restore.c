@@ -284,13 +284,20 @@ static void cut(tf_batch *b, unit *u, size_t from, size_t to)
     b->next.target_done = last ? 0 : (int64_t)to;
 }
 
-/* A recovery: the unit and the part of it that the intent speaks of. */
+/* A recovery: the unit and the part of it that the intent speaks of. The intent says where the partition was to stand
+ * behind it; before it, batches that changed nothing may have been passed over. */
 static bool prepare(tf_batch *b, tf_error *err)
 {
     unit *u = b->arg;
-    if (!unit_load(b, u, b->partition->target_seq, err))
+    bool rest = b->next.target_done == 0; /* it reached the end of its unit */
+    if (!unit_load(b, u, rest ? b->next.target_seq + 1 : b->next.target_seq, err))
         return false;
-    cut(b, u, (size_t)b->partition->target_done, (size_t)(b->partition->target_done + b->candidates));
+    size_t to = rest ? u->original.count : (size_t)b->next.target_done, count = (size_t)b->candidates;
+    if (u->refusal[0])
+        to = count = 0;
+    if (to > u->original.count || count > to)
+        return tf_error_set(err, TF_ERR_DAMAGED, "the intent of partition %s does not fit its batch %" PRId64, b->partition->id, u->seq);
+    cut(b, u, to - count, to);
     return true;
 }
 
@@ -336,7 +343,7 @@ bool tf_repair_restore(tf_context *context, tf_error *err)
     size_t count = 0;
     if (!tf_partition_list(&context->store, context->run.id, &partitions, &count, err))
         return false;
-    size_t limit = context->engine->settings.batch_size ? (size_t)context->engine->settings.batch_size : 1000;
+    size_t limit = context->batch_size ? (size_t)context->batch_size : 1000;
     bool ok = true;
     for (size_t i = count; ok && i > 0; i--)
         if (!partitions[i - 1].finished)

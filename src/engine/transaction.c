@@ -31,24 +31,22 @@ static bool body(void *arg, tf_error *err)
     if (!tf_partition_advance(&context->store, b->partition, &b->next, session, err))
         return false;
     point(b, "after_advance");
-    if (!b->kind->gather(b, session, err))
+    if (!tf_batch_may_go_on(b, err) || !b->kind->gather(b, session, err))
         return false;
     point(b, "before_backup");
     if (!tf_snapshot_insert(&context->store, session, context->run.id, &b->before, err))
         return false;
     point(b, "after_backup");
-    if (!b->kind->write(b, session, err))
+    if (!tf_batch_may_go_on(b, err) || !b->kind->write(b, session, err))
         return false;
     point(b, "after_write");
-    if (!b->kind->check(b, session, err))
+    if (!tf_batch_may_go_on(b, err) || !b->kind->check(b, session, err))
         return false;
     point(b, "after_check");
     if (!tf_batch_write_record(b, session, err))
         return false;
     point(b, "after_record");
-    if (tf_stop_level() >= 2)
-        return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once; the batch was not kept");
-    return tf_heartbeat_ok(context->heartbeat, err);
+    return tf_batch_may_go_on(b, err);
 }
 
 /* Whether the attempt was committed after all: the partition says. Patient while the server is away. */
@@ -102,8 +100,7 @@ static tf_txn_verdict after(void *arg, tf_error *error, int attempt)
     if (b->vanished >= 2) {
         error->code = TF_ERR_TRANSIENT;
         error->hint[0] = '\0';
-        tf_error_hint(error, "The connection was lost twice during batch %s; it is not sent a third time without you. Look "
-                             "at the server's log, then resume.", b->comment);
+        tf_batch_hint_vanished(b, error);
         return TF_TXN_STOP;
     }
     if (is_too_large(b, error) && b->candidates > 1) {

@@ -160,7 +160,9 @@ static bool roll_back(tf_context *context, tf_outcome *out, tf_error *err)
     say(context->engine, "the run failed and is being rolled back");
     tf_heartbeat_stopp(&context->heartbeat);
     context->planned = context->totals.applied;
-    bool ok = tf_lifecycle_begin_down(context->engine, &context->run, true, &down, &failed);
+    int64_t last = 0;
+    bool ok = tf_run_last_number(&context->store, &last, &failed) &&
+              tf_lifecycle_begin_down(context->engine, last, &context->run, true, &down, &failed);
     if (ok) {
         down.planned = context->totals.applied;
         ok = tf_down_execute(&down, &undone, &failed);
@@ -183,7 +185,12 @@ static bool roll_back(tf_context *context, tf_outcome *out, tf_error *err)
         err->code = TF_ERR_INTERRUPTED;
         err->detail[0] = err->hint[0] = '\0';
         tf_error_detail(err, "the rollback could not finish: %s", failed.message);
-        tf_error_hint(err, "Go on with it: tokenfix down --resume%s%s --confirm", undone.run[0] ? "=" : "", undone.run);
+        if (down.run.doc)
+            tf_error_hint(err, "Go on with it: tokenfix down --resume=%s --confirm", down.run.id);
+        else { /* it did not even begin: the run is as any that was interrupted */
+            tf_lifecycle_interrupt(context, err);
+            tf_error_hint(err, "Take it back: tokenfix down %s --confirm", context->run.id);
+        }
     }
     tf_outcome_done(&undone);
     tf_context_done(&down);
@@ -242,7 +249,7 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
     out->repair_ms = context->repair_ms = tf_clock_ms() - begin;
     if (ok && finish(context, migration, out, err))
         return true;
-    if (undoes(err) && !context->engine->settings.stop_on_error && context->run.stored != TF_STATE_COMPLETED)
+    if (undoes(err) && !context->stop_on_error && context->run.stored != TF_STATE_COMPLETED)
         return roll_back(context, out, err);
     else {
         bool canary = !ok && err->code == TF_ERR_INTERRUPTED && context->canary_left == 0;
@@ -257,8 +264,8 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
 static bool begin(const tf_engine *engine, tf_context *context, tf_outcome *out, tf_error *err)
 {
     tf_plan plan = {0};
-    int64_t started = tf_clock_ms();
-    bool ok = tf_up_allowed(engine, err) && requirements_are_met(engine, err);
+    int64_t started = tf_clock_ms(), last = 0;
+    bool ok = tf_run_last_number(&engine->store, &last, err) && tf_up_allowed(engine, err) && requirements_are_met(engine, err);
     if (ok && engine->migration->preflight) {
         tf_context look = {.engine = engine, .store = engine->store}; /* its gate is closed */
         look.database = mongoc_client_get_database(engine->store.client, engine->store.repaired);
@@ -268,7 +275,7 @@ static bool begin(const tf_engine *engine, tf_context *context, tf_outcome *out,
     ok = ok && tf_plan_make(engine, 0, 0, 0, &plan, err);
     /* an empty run on top of a full one would be what `down` takes back next */
     out->nothing = ok && engine->settings.again && plan.documents == 0;
-    ok = ok && !out->nothing && tf_lifecycle_begin_up(engine, plan.documents, plan.amount, context, err);
+    ok = ok && !out->nothing && tf_lifecycle_begin_up(engine, last, plan.documents, plan.amount, context, err);
     tf_plan_done(&plan);
     out->plan_ms = tf_clock_ms() - started;
     return ok;

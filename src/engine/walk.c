@@ -24,7 +24,7 @@ tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
     walk->context = context;
     walk->partition = partition;
     if (context->batch_bytes == 0)
-        context->batch_bytes = context->engine->settings.batch_size ? BATCH_BYTES_CHOSEN : BATCH_BYTES;
+        context->batch_bytes = context->batch_size ? BATCH_BYTES_CHOSEN : BATCH_BYTES;
     walk->op = (tf_op){.client = context->store.client, .db = context->store.repaired, .what = "find the next candidates"};
     return walk;
 }

@@ -58,7 +58,7 @@ static bool view_of(const bson_t *doc, const char *name, bson_t *out, bool array
     return data && bson_init_static(out, data, length);
 }
 
-/* A first writing is an insert; what stands there already (a planning that was interrupted) is set instead. */
+/* A first writing is an insert; what stands there already (a planning that was interrupted) is kept, what is missing added. */
 static bool insert_all(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "write the ledger");
@@ -84,6 +84,8 @@ static bool set_all(const tf_store *store, const char *run, const char *phase, c
 {
     tf_op op = tf_store_op(store, NULL, "write the ledger");
     _cleanup_bson_ bson_t command = BSON_INITIALIZER, statements = BSON_INITIALIZER;
+    /* who planned before us recorded what stood there before the first batch; a former owner's late word changes nothing */
+    const char *operator= strcmp(phase, "before") == 0 ? "$setOnInsert" : "$set";
     uint32_t n = 0;
     for (size_t i = 0; i < accounts->count; i++) {
         bson_t account, owner, sums;
@@ -93,7 +95,7 @@ static bool set_all(const tf_store *store, const char *run, const char *phase, c
             continue;
         tf_ledger_key(run, &owner, &key);
         _cleanup_(bson_destroyp) bson_t *statement =
-            BCON_NEW("q", "{", "_id", BCON_DOCUMENT(&key), "}", "u", "{", "$set", "{", phase, BCON_ARRAY(&sums), "run", BCON_UTF8(run),
+            BCON_NEW("q", "{", "_id", BCON_DOCUMENT(&key), "}", "u", "{", operator, "{", phase, BCON_ARRAY(&sums), "run", BCON_UTF8(run),
                      "}", "}", "upsert", BCON_BOOL(true));
         tf_array_append_document(&statements, &n, statement);
     }

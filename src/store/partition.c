@@ -131,25 +131,14 @@ bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error 
     return true;
 }
 
-void tf_partition_kill_sessions(const tf_store *store, const tf_partition *partitions, size_t count)
+/* Its last owner's session, as stored: one that lives still may have noted it after the list was read. */
+static void kill_session(const tf_store *store, tf_partition *partition, bool again)
 {
-    tf_op op = tf_store_op(store, NULL, "kill the former owner's sessions");
-    op.db = "admin";
-    for (size_t i = 0; i < count; i++) {
-        if (!partitions[i].lsid)
-            continue;
-        tf_error ignored = {0};
-        _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("killSessions", "[", BCON_DOCUMENT(partitions[i].lsid), "]");
-        tf_op_command(&op, command, NULL, &ignored);
-        if (!partitions[i].has_uid)
-            continue;
-        _cleanup_bson_ bson_t theirs = BSON_INITIALIZER;
-        bson_concat(&theirs, partitions[i].lsid);
-        BSON_APPEND_BINARY(&theirs, "uid", BSON_SUBTYPE_BINARY, partitions[i].uid, sizeof partitions[i].uid);
-        _cleanup_(bson_destroyp) bson_t *any = BCON_NEW("killSessions", "[", BCON_DOCUMENT(&theirs), "]");
-        tf_error_clear(&ignored);
-        tf_op_command(&op, any, NULL, &ignored);
-    }
+    tf_error ignored = {0};
+    if (again)
+        tf_partition_read(store, partition, &ignored);
+    if (partition->lsid)
+        tf_store_kill_session(store, partition->lsid, partition->has_uid ? partition->uid : NULL);
 }
 
 static bool raise_fence(const tf_store *store, const tf_partition *partition, int64_t fence, tf_error *err)
@@ -169,7 +158,8 @@ bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, t
     size_t count = 0;
     if (!tf_partition_list(store, run, &list, &count, err))
         return false;
-    tf_partition_kill_sessions(store, list, count);
+    for (size_t i = 0; i < count; i++)
+        kill_session(store, &list[i], false);
     int64_t give_up = tf_clock_ms() + 90000; /* beyond the server's own limit for a transaction, 60 s */
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
@@ -178,7 +168,7 @@ bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, t
             bool blocked = one.server_code == TF_CODE_MAX_TIME_EXPIRED || tf_failure_is_transient(&one);
             if (!blocked || tf_clock_ms() > give_up)
                 break;
-            tf_partition_kill_sessions(store, &list[i], 1);
+            kill_session(store, &list[i], true);
             tf_clock_sleep_ms(50);
             one = (tf_error){0};
         }

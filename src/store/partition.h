@@ -60,8 +60,4 @@ bool tf_partition_intend(const tf_store *store, const tf_partition *partition, c
 /* Marks a partition as finished: nothing is left in its range. */
 bool tf_partition_finish(const tf_store *store, tf_partition *partition, tf_error *err);
 
-/* Kills the sessions that the run's partitions name: as our own, and as their user's (which needs killAnySession). Best
- * effort, the server answers ok also where it killed nothing: tf_partition_fence is the proof. */
-void tf_partition_kill_sessions(const tf_store *store, const tf_partition *partitions, size_t count);
-
 #endif

@@ -191,7 +191,7 @@ static bool held(const tf_store *store, tf_error *err)
         tf_error_set(err, TF_ERR_LEASE_HELD, "another run holds the lease: %s, %s, by %s@%s pid %" PRId64, runs[0].id,
                      tf_state_name(runs[0].state), runs[0].owner.user, runs[0].owner.host, runs[0].owner.pid);
     else
-        tf_error_set(err, TF_ERR_LEASE_HELD, "another run holds the lease");
+        tf_error_set(err, TF_ERR_LEASE_HELD, "another run was begun at the same time, and has ended");
     tf_error_hint(err, "Only one run may write at a time; 'tokenfix status' shows how it goes on.");
     tf_runs_free(runs, count);
     return false;
@@ -282,8 +282,47 @@ bool tf_run_renew(const tf_store *store, const char *id, const char *owner_id, i
     return lost(&run, err);
 }
 
+bool tf_run_note_session(const tf_store *store, const tf_run *run, mongoc_client_session_t *session, const uint8_t uid[32],
+                         tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("session", BCON_DOCUMENT(mongoc_client_session_get_lsid(session)), "session_uid",
+                                                    BCON_BIN(BSON_SUBTYPE_BINARY, uid, 32));
+    return tf_run_set(store, run, set, err);
+}
+
+void tf_run_kill_session(const tf_store *store, const tf_run *run)
+{
+    bson_iter_t iter;
+    uint32_t length;
+    const uint8_t *data;
+    bson_t lsid;
+    if (!run->doc || !bson_iter_init_find(&iter, run->doc, "session") || !BSON_ITER_HOLDS_DOCUMENT(&iter))
+        return;
+    bson_iter_document(&iter, &length, &data);
+    const uint8_t *uid = NULL;
+    uint32_t uid_length = 0;
+    if (!bson_init_static(&lsid, data, length))
+        return;
+    if (bson_iter_init_find(&iter, run->doc, "session_uid") && BSON_ITER_HOLDS_BINARY(&iter))
+        bson_iter_binary(&iter, NULL, &uid_length, &uid);
+    tf_store_kill_session(store, &lsid, uid_length == 32 ? uid : NULL);
+}
+
+bool tf_run_last_number(const tf_store *store, int64_t *number, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "read the number of the newest run");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("db", BCON_UTF8(store->repaired), "number", "{", "$exists", BCON_BOOL(true), "}");
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "number", BCON_INT32(-1), "}", "limit", BCON_INT64(1), "projection",
+                                                     "{", "number", BCON_INT32(1), "}");
+    _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
+    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_RUNS).text, filter, opts), &op, &doc, err);
+    *number = number_at(&doc, "number");
+    return got >= 0;
+}
+
 bool tf_run_take_over(const tf_store *store, tf_run *run, const tf_owner *owner, tf_error *err)
 {
+    tf_run_kill_session(store, run);
     _cleanup_(bson_destroyp) bson_t *until = lease_until();
     _cleanup_bson_ bson_t who = BSON_INITIALIZER;
     append_owner(&who, owner, "$literal"); /* a user's name may begin with a dollar sign */

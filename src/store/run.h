@@ -58,8 +58,8 @@ void tf_run_done(tf_run *run);
 /* A new time-sortable id of [0-9a-z-]: "20261120t173012-004-3fa9c1". */
 void tf_run_new_id(char out[TF_RUN_ID_SIZE], int64_t now_ms, const char *migration);
 
-/* Inserts a new active run with a lease for `owner` and fence 1. `doc` holds all but active, state, lease.
- * LEASE_HELD when another run of the database is active. */
+/* Inserts a new active run with a lease for `owner` and fence 1. `doc` holds all but active, state, lease. LEASE_HELD when
+ * another run of the database is active, or was begun since `doc`'s number was chosen. */
 bool tf_run_create(const tf_store *store, const bson_t *doc, tf_state state, const tf_owner *owner,
                    mongoc_client_session_t *session, tf_error *err);
 
@@ -79,12 +79,23 @@ bool tf_run_transition(const tf_store *store, tf_run *run, tf_state to, bool act
 /* Extends the lease by 30 s of the server's time. LEASE_LOST when it is no longer ours. */
 bool tf_run_renew(const tf_store *store, const char *id, const char *owner_id, int64_t fence, tf_error *err);
 
-/* Takes the run over from whoever had it: fence + 1, lease for `owner`, active. LEASE_LOST when its fence
- * or state changed meanwhile. */
+/* Takes the run over from whoever had it: fence + 1, lease for `owner`, active. What that one left open on the run's
+ * document is ended first. LEASE_LOST when its fence or state changed meanwhile. */
 bool tf_run_take_over(const tf_store *store, tf_run *run, const tf_owner *owner, tf_error *err);
 
 /* Whether nobody works on an active run any more: its lease has ended, or its owner's process is known to be gone. */
 bool tf_run_is_abandoned(const tf_run *run);
+
+/* Notes the session whose transaction is about to change the run's document, majority: who comes after us can end it. */
+bool tf_run_note_session(const tf_store *store, const tf_run *run, mongoc_client_session_t *session, const uint8_t uid[32],
+                         tf_error *err);
+
+/* Ends the session that the run as read has noted, if any. */
+void tf_run_kill_session(const tf_store *store, const tf_run *run);
+
+/* The number of the newest run of the database, 0 where there is none. A new run gets the next one, and a unique index
+ * sees to it that none began since the number was read: what was decided on what stood there then still holds. */
+bool tf_run_last_number(const tf_store *store, int64_t *number, tf_error *err);
 
 /* Sets fields of a run that is ours, whatever its state: compare-and-set on the fence only. */
 bool tf_run_set(const tf_store *store, const tf_run *run, const bson_t *set, tf_error *err);

@@ -61,11 +61,15 @@ bool tf_store_prepare(const tf_store *store, tf_error *err)
     _cleanup_(bson_destroyp) bson_t *one_writer =
         BCON_NEW("key", "{", "db", BCON_INT32(1), "}", "name", "one_writing_run", "unique", BCON_BOOL(true),
                  "partialFilterExpression", "{", "active", BCON_BOOL(true), "}");
+    _cleanup_(bson_destroyp) bson_t *in_order =
+        BCON_NEW("key", "{", "db", BCON_INT32(1), "number", BCON_INT32(1), "}", "name", "in_order", "unique", BCON_BOOL(true),
+                 "partialFilterExpression", "{", "number", "{", "$exists", BCON_BOOL(true), "}", "}");
     _cleanup_(bson_destroyp) bson_t *by_run =
         BCON_NEW("key", "{", "run", BCON_INT32(1), "partition", BCON_INT32(1), "seq", BCON_INT32(1), "}", "name", "by_run");
     _cleanup_(bson_destroyp) bson_t *partitions = BCON_NEW("key", "{", "run", BCON_INT32(1), "n", BCON_INT32(1), "}", "name", "by_run");
     _cleanup_(bson_destroyp) bson_t *events = BCON_NEW("key", "{", "run", BCON_INT32(1), "}", "name", "by_run");
-    return create_index(store, TF_RUNS, one_writer, err) && create_index(store, TF_BATCHES, by_run, err) &&
+    return create_index(store, TF_RUNS, one_writer, err) && create_index(store, TF_RUNS, in_order, err) &&
+           create_index(store, TF_BATCHES, by_run, err) &&
            create_index(store, TF_PARTITIONS, partitions, err) && create_index(store, TF_EVENTS, events, err) &&
            create_index(store, TF_LEDGER, events, err);
 }
@@ -95,4 +99,21 @@ bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, co
     bson_append_document_end(&updates, &statement);
     bson_append_array_end(&command, &updates);
     return tf_op_write(&op, &command, matched, NULL, err);
+}
+
+void tf_store_kill_session(const tf_store *store, const bson_t *lsid, const uint8_t *uid)
+{
+    tf_op op = tf_store_op(store, NULL, "kill the former owner's session");
+    tf_error ignored = {0};
+    op.db = "admin";
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("killSessions", "[", BCON_DOCUMENT(lsid), "]");
+    tf_op_command(&op, command, NULL, &ignored);
+    if (!uid)
+        return;
+    _cleanup_bson_ bson_t theirs = BSON_INITIALIZER;
+    bson_concat(&theirs, lsid);
+    BSON_APPEND_BINARY(&theirs, "uid", BSON_SUBTYPE_BINARY, uid, 32);
+    _cleanup_(bson_destroyp) bson_t *any = BCON_NEW("killSessions", "[", BCON_DOCUMENT(&theirs), "]");
+    tf_error_clear(&ignored);
+    tf_op_command(&op, any, NULL, &ignored);
 }
