@@ -47,6 +47,17 @@ bool tf_context_may_go_on(tf_context *context, tf_error *err)
                         context->run.down ? "given back" : "repaired");
 }
 
+void tf_context_hint_resume(const tf_context *context, tf_error *err)
+{
+    char before[sizeof err->hint];
+    if (strstr(err->hint, "--resume"))
+        return;
+    snprintf(before, sizeof before, "%s", err->hint);
+    err->hint[0] = '\0';
+    tf_error_hint(err, "%s%sGo on with it: tokenfix %s --resume=%s --confirm", before, before[0] ? " " : "",
+                  context->run.down ? "down" : "up", context->run.id);
+}
+
 void tf_context_progress(const tf_context *context, const char *phase)
 {
     const tf_observer *observer = &context->engine->observer;

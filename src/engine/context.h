@@ -38,6 +38,9 @@ void tf_context_done(tf_context *context);
 /* Between batches: LEASE_LOST, or INTERRUPTED when a stop was requested. */
 bool tf_context_may_go_on(tf_context *context, tf_error *err);
 
+/* Adds to the hint of what stopped a run how to go on with it. */
+void tf_context_hint_resume(const tf_context *context, tf_error *err);
+
 void tf_context_progress(const tf_context *context, const char *phase);
 
 /* Takes a partition up: notes the session that is going to write in it. */

@@ -139,6 +139,8 @@ static void stop(tf_context *context, tf_error *err)
         err->code = TF_ERR_INTERRUPTED;
     }
     tf_lifecycle_interrupt(context, err);
+    if (err->code != TF_ERR_LEASE_LOST)
+        tf_context_hint_resume(context, err);
 }
 
 bool tf_down_execute(tf_context *context, tf_outcome *out, tf_error *err)

@@ -233,7 +233,14 @@ static bool write_partitions(tf_context *context, const tf_partition *partitions
         bool exists = false;
         for (size_t k = 0; k < have; k++)
             exists = exists || there[k].n == partitions[i].n;
-        ok = exists || tf_partition_create(&context->store, context->run.id, &partitions[i], 1, context->run.fence, err);
+        tf_error one = {0};
+        ok = exists || tf_partition_create(&context->store, context->run.id, &partitions[i], 1, context->run.fence, &one);
+        if (!ok && one.server_code == TF_CODE_DUPLICATE_KEY) { /* not there when we looked */
+            one = (tf_error){0};
+            tf_error_set(&one, TF_ERR_LEASE_LOST, "run %s was taken over by another process", context->run.id);
+        }
+        if (!ok)
+            *err = one;
         TF_FAILPOINT("plan.between_partitions");
     }
     tf_partitions_free(there, have);
@@ -652,7 +659,8 @@ static tf_txn_verdict after_end(void *arg, tf_error *error, int attempt)
     tf_run fresh = {0};
     tf_error one = {0};
     (void)attempt;
-    bool done = tf_run_load(&e->context->store, e->context->run.id, &fresh, &one) == 1 && fresh.stored == TF_STATE_COMPLETED;
+    bool done = tf_run_load(&e->context->store, e->context->run.id, &fresh, &one) == 1 && fresh.stored == TF_STATE_COMPLETED &&
+                fresh.fence == e->before.fence; /* else another process has completed it, and we were shut out */
     tf_run_done(&fresh);
     if (done) {
         e->context->run.stored = e->context->run.state = TF_STATE_COMPLETED;
@@ -703,6 +711,8 @@ static void leave(tf_context *context, const tf_error *error, tf_state state, co
 {
     tf_error ignored = {0};
     tf_heartbeat_stopp(&context->heartbeat);
+    if (context->session) /* an abort that found no server is not told: what it left would stand in everybody's way */
+        tf_store_kill_session(&context->store, mongoc_client_session_get_lsid(context->session), NULL);
     if (error->code == TF_ERR_LEASE_LOST || !context->run.active)
         return;
     _cleanup_(bson_destroyp) bson_t *what = BCON_NEW("code", BCON_UTF8(tf_error_name(error->code)), "message", BCON_UTF8(error->message));

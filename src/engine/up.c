@@ -174,7 +174,8 @@ static bool roll_back(tf_context *context, tf_outcome *out, tf_error *err)
         out->conflicts = undone.conflicts;
         out->findings = !clean;
         met_conflicts = !clean;
-        err->code = TF_ERR_INVARIANT;
+        if (tf_error_exit(err->code) != 6)
+            err->code = TF_ERR_REFUSED_WRITE; /* a privilege that was missing */
         if (met_conflicts) { /* not clean: exit 3, with the list */
             snprintf(out->failure, sizeof out->failure, "%s", err->message);
             out->conflict_ids = TAKE_PTR(undone.conflict_ids);
@@ -206,8 +207,8 @@ static void stop(tf_context *context, tf_outcome *out, tf_error *err)
         err->code = TF_ERR_INTERRUPTED;
     }
     tf_lifecycle_interrupt(context, err);
-    if (err->code != TF_ERR_LEASE_LOST && !err->hint[0])
-        tf_error_hint(err, "Go on with it: tokenfix up --resume=%s --confirm", context->run.id);
+    if (err->code != TF_ERR_LEASE_LOST)
+        tf_context_hint_resume(context, err);
     tf_outcome_fill(context, out);
 }
 

@@ -8,6 +8,7 @@
 #include "support/tokens.h"
 
 #include <mongoc/mongoc.h>
+#include <unistd.h>
 
 enum { FAULT_TOKENS = 120, FAULT_USERS = 7 };
 
@@ -278,6 +279,25 @@ static inline tf_program *fault_exec(tf_fixture *f, const char *command, const c
 }
 
 #define fault_words(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* Waits until the process has stopped itself (SIGSTOP). */
+static inline void wait_until_stopped(const tf_program *p)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+    for (int n = 0; n < 6000; n++) {
+        FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        char *got = fgets(line, sizeof line, file), *state = got ? strrchr(line, ')') : NULL;
+        fclose(file);
+        assert_non_null(state);
+        if (state[2] == 'T')
+            return;
+        assert_int_not_equal(state[2], 'Z');
+        usleep(10000);
+    }
+    fail_msg("the program did not stop");
+}
 
 /* What an operator does after a kill, until all is done: begins where no run is, else goes on. */
 static inline void fault_go_on(tf_fixture *f, const char *direction, const char *const *begin)
