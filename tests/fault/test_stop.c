@@ -426,7 +426,7 @@ static void stop__what_never_succeeds_ends_within_its_budget(void **state)
     fail_nothing(f);
     assert_interrupted(f, p, "up", 3);
     int attempts = count_lines(log, "up.before_advance") - 3;
-    assert_in_range(attempts, 2, 500);
+    assert_true(attempts >= 2 && attempts <= 500);
     tf_folder_remove(folder);
     assert_nothing_is_left_open(f);
     resume_up(f, &data);
