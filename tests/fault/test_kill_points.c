@@ -3,7 +3,7 @@
  * program dies there by SIGKILL, an operator goes on as he would, and the result is what it would have been: 0 lost,
  * 0 twice, byte for byte. A failpoint of the sources without a row here fails the suite.
  *
- * TF_FAULT_ROTATION=0|1|2 runs a third of the table, "all" runs it all (scripts/fault); the day decides otherwise.
+ * TF_FAULT_ROTATION=0…5 runs a sixth of the table, "all" runs it all (scripts/fault); the day decides otherwise.
  */
 #include "fault/fault.h"
 
@@ -88,7 +88,7 @@ static const kill_row rows[] = {
     {"finish.after_completed", {{1, 1, 1, 1}, {1, 1, 1, 1}}},
 };
 
-enum { ROWS = sizeof rows / sizeof *rows, KILLED = 128 + SIGKILL };
+enum { ROTATIONS = 6, ROWS = sizeof rows / sizeof *rows, KILLED = 128 + SIGKILL };
 
 /* One test: where the program dies. No row: at none of the points that are not passed here. */
 typedef struct cell {
@@ -292,7 +292,7 @@ static int rotation(void)
     const char *given = getenv("TF_FAULT_ROTATION");
     if (given && strcmp(given, "all") == 0)
         return -1;
-    return given && isdigit((unsigned char)*given) ? atoi(given) % 3 : (int)(time(NULL) / 86400 % 3);
+    return given && isdigit((unsigned char)*given) ? atoi(given) % ROTATIONS : (int)(time(NULL) / 86400 % ROTATIONS);
 }
 
 int main(void)
@@ -301,7 +301,7 @@ int main(void)
     static struct CMUnitTest tests[1 + sizeof cells / sizeof *cells];
     const char *only = getenv("TF_FAULT_ONLY"); /* a part of a test's name */
     size_t count = 0, all = 0;
-    int third = rotation();
+    int part = rotation();
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_failpoint_of_the_sources_has_its_row);
     for (size_t r = 0; r <= ROWS; r++)
         for (int strategy = 0; strategy < STRATEGIES; strategy++)
@@ -312,12 +312,12 @@ int main(void)
                     continue;
                 snprintf(c->name, sizeof c->name, "kill__%s_%s__%s", scenario_names[scenario], strategy_names[strategy],
                          c->row ? c->row->point : "what_is_never_passed");
-                bool chosen = third < 0 || (int)(all % 3) == third;
+                bool chosen = part < 0 || (int)(all % ROTATIONS) == part;
                 all++;
                 if (only ? !strstr(c->name, only) : !chosen)
                     continue;
                 tests[count++] = (struct CMUnitTest){c->name, test_cell, setup_cell, teardown_cell, c};
             }
-    print_message("rotation %d of 3: %zu of %zu cells of the table\n", third, count - 1, all);
+    print_message("rotation %d of %d: %zu of %zu cells of the table\n", part, ROTATIONS, count - 1, all);
     return _cmocka_run_group_tests("kill points", tests, count, NULL, NULL);
 }
