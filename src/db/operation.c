@@ -25,12 +25,17 @@ static bool in_transaction(const tf_op *op)
     return op->session && mongoc_client_session_in_transaction(op->session);
 }
 
-static void append_common(const tf_op *op, bson_t *opts)
+static void append_identity(const tf_op *op, bson_t *opts)
 {
     bson_error_t error;
     if (op->session)
         mongoc_client_session_append(op->session, opts, &error);
     BSON_APPEND_UTF8(opts, "comment", op->comment ? op->comment : "tokenfix");
+}
+
+static void append_common(const tf_op *op, bson_t *opts)
+{
+    append_identity(op, opts);
     if (op->max_time_ms > 0)
         BSON_APPEND_INT64(opts, "maxTimeMS", op->max_time_ms);
 }
@@ -136,14 +141,14 @@ static mongoc_read_prefs_t *cursor_prefs(const tf_op *op)
     return mongoc_read_prefs_new(op->allow_secondary ? MONGOC_READ_SECONDARY_PREFERRED : MONGOC_READ_PRIMARY);
 }
 
-/* An _id may hold what the driver refuses in a filter or a pipeline (names that are empty, invalid UTF-8), though the server
- * takes it. It does not look into plain commands. */
+/* An _id may hold what the driver refuses in a filter (names that are empty, invalid UTF-8), though the server takes it. It
+ * does not look into plain commands. */
 static bool is_odd(const bson_t *document)
 {
     return !bson_validate(document, BSON_VALIDATE_EMPTY_KEYS, NULL);
 }
 
-/* A cursor that begins with an error cannot be made from outside the driver: the error waits here for tf_cursor_next. */
+/* The error of a command that was to give a cursor waits here for tf_cursor_next. */
 static _Thread_local struct {
     const mongoc_cursor_t *cursor;
     tf_error error;
@@ -157,23 +162,38 @@ static mongoc_cursor_t *fresh(mongoc_cursor_t *cursor)
     return cursor;
 }
 
-static mongoc_cursor_t *cursor_of_command(const tf_op *op, const bson_t *command)
+/* The server is chosen first, for the driver does not say which one answered, and getMore must go there. */
+static bool run_cursor_command(const tf_op *op, const bson_t *command, bson_t *reply, bson_t *more, bson_error_t *error)
 {
-    _cleanup_bson_ bson_t opts = BSON_INITIALIZER, session = BSON_INITIALIZER;
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
+    _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
+    mongoc_server_description_t *server = mongoc_client_select_server(op->client, false, prefs, error);
+    if (!server) {
+        bson_init(reply);
+        return false;
+    }
+    BSON_APPEND_INT32(more, "serverId", (int32_t)mongoc_server_description_id(server));
+    mongoc_server_description_destroy(server);
+    bson_concat(&opts, more);
+    append_common(op, &opts);
+    append_read_concern(op, &opts);
+    return mongoc_client_read_command_with_opts(op->client, op->db, command, prefs, &opts, reply, error);
+}
+
+static mongoc_cursor_t *cursor_of_command(const tf_op *op, const bson_t *command, const bson_t *batch_size)
+{
+    _cleanup_bson_ bson_t more = BSON_INITIALIZER;
     bson_t reply;
     bson_error_t error;
     tf_error failure = {0};
-    append_common(op, &opts);
-    append_read_concern(op, &opts);
-    if (op->session)
-        mongoc_client_session_append(op->session, &session, &error);
-    if (!mongoc_client_read_command_with_opts(op->client, op->db, command, NULL, &opts, &reply, &error)) {
+    if (!run_cursor_command(op, command, &reply, &more, &error)) {
         tf_failure(&failure, &error, &reply, op->what, "find", op->db);
-        bson_destroy(&reply);
-        bson_init(&reply);
-        BCON_APPEND(&reply, "ok", BCON_INT32(1), "cursor", "{", "id", BCON_INT64(0), "ns", "none.none", "firstBatch", "[", "]", "}");
+        /* what is no reply of a cursor gives one that has failed: none passes for a cursor without documents */
+        bson_reinit(&reply);
     }
-    mongoc_cursor_t *cursor = mongoc_cursor_new_from_command_reply_with_opts(op->client, &reply, &session);
+    append_identity(op, &more);
+    bson_concat(&more, batch_size);
+    mongoc_cursor_t *cursor = mongoc_cursor_new_from_command_reply_with_opts(op->client, &reply, &more);
     if (failure.code == TF_ERR_OK)
         return fresh(cursor);
     failed.cursor = cursor;
@@ -181,15 +201,23 @@ static mongoc_cursor_t *cursor_of_command(const tf_op *op, const bson_t *command
     return cursor;
 }
 
+static void batch_size_of(const bson_t *opts, bson_t *out)
+{
+    bson_iter_t iter;
+    if (opts && bson_iter_init_find(&iter, opts, "batchSize"))
+        bson_append_iter(out, "batchSize", -1, &iter);
+}
+
 mongoc_cursor_t *tf_op_find(const tf_op *op, const char *collection, const bson_t *filter, const bson_t *opts)
 {
     if (is_odd(filter)) {
-        _cleanup_bson_ bson_t command = BSON_INITIALIZER;
+        _cleanup_bson_ bson_t command = BSON_INITIALIZER, batch_size = BSON_INITIALIZER;
         BSON_APPEND_UTF8(&command, "find", collection);
         BSON_APPEND_DOCUMENT(&command, "filter", filter);
         if (opts)
             bson_concat(&command, opts);
-        return cursor_of_command(op, &command);
+        batch_size_of(opts, &batch_size);
+        return cursor_of_command(op, &command, &batch_size);
     }
     _cleanup_bson_ bson_t all = BSON_INITIALIZER;
     if (opts)
@@ -202,31 +230,18 @@ mongoc_cursor_t *tf_op_find(const tf_op *op, const char *collection, const bson_
     return fresh(mongoc_collection_find_with_opts(coll, filter, &all, prefs));
 }
 
+/* Always a command: mongoc_collection_aggregate of Debian 13 (1.30.4-1+deb13u3) takes "database.collection" for the name of
+ * a database and refuses it. */
 mongoc_cursor_t *tf_op_aggregate(const tf_op *op, const char *collection, const bson_t *pipeline, const bson_t *opts)
 {
-    if (is_odd(pipeline)) {
-        _cleanup_bson_ bson_t command = BSON_INITIALIZER;
-        bson_t cursor;
-        bson_iter_t iter;
-        BSON_APPEND_UTF8(&command, "aggregate", collection);
-        BSON_APPEND_ARRAY(&command, "pipeline", pipeline);
-        BSON_APPEND_DOCUMENT_BEGIN(&command, "cursor", &cursor);
-        if (opts && bson_iter_init_find(&iter, opts, "batchSize"))
-            bson_append_iter(&cursor, "batchSize", -1, &iter);
-        bson_append_document_end(&command, &cursor);
-        if (opts)
-            bson_copy_to_excluding_noinit(opts, &command, "batchSize", NULL);
-        return cursor_of_command(op, &command);
-    }
-    _cleanup_bson_ bson_t all = BSON_INITIALIZER;
+    _cleanup_bson_ bson_t command = BSON_INITIALIZER, batch_size = BSON_INITIALIZER;
+    batch_size_of(opts, &batch_size);
+    BSON_APPEND_UTF8(&command, "aggregate", collection);
+    BSON_APPEND_ARRAY(&command, "pipeline", pipeline);
+    BSON_APPEND_DOCUMENT(&command, "cursor", &batch_size);
     if (opts)
-        bson_concat(&all, opts);
-    append_common(op, &all);
-    append_read_concern(op, &all);
-    _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
-        mongoc_client_get_collection(op->client, op->db, collection);
-    return fresh(mongoc_collection_aggregate(coll, MONGOC_QUERY_NONE, pipeline, &all, prefs));
+        bson_copy_to_excluding_noinit(opts, &command, "batchSize", NULL);
+    return cursor_of_command(op, &command, &batch_size);
 }
 
 int tf_cursor_next(mongoc_cursor_t *cursor, const tf_op *op, const bson_t **doc, tf_error *err)

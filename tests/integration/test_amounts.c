@@ -1,5 +1,6 @@
 /* The server's expression and tf_amount_read say the same of every amount: else a sum of one is no proof of the other. */
 #include "check/amount.h"
+#include "db/operation.h"
 #include "db/id.h"
 #include "support/documents.h"
 #include "support/oddities.h"
@@ -74,6 +75,7 @@ static void amounts__are_read_alike_by_client_and_server(void **state)
 {
     static const int scales[] = {0, 2, 12};
     tf_fixture *f = *state;
+    const tf_op op = {.client = f->client, .db = f->db, .what = "read amounts"};
     tf_random random = tf_random_stream(SEED, 0);
     for (int done = 0; done < VALUES; done += CHUNK) {
         TF_DOCS values = {0}, answers = {0};
@@ -99,13 +101,15 @@ static void amounts__are_read_alike_by_client_and_server(void **state)
             _cleanup_(bson_destroyp) bson_t *pipeline =
                 BCON_NEW("0", "{", "$sort", "{", "_id", BCON_INT32(1), "}", "}", "1", "{", "$project", BCON_DOCUMENT(&projection), "}");
             _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
-                mongoc_collection_aggregate(in, MONGOC_QUERY_NONE, pipeline, NULL, NULL);
+                tf_op_aggregate(&op, name, pipeline, NULL);
             const bson_t *doc;
+            tf_error err = {0};
+            int got;
             tf_docs_clear(&answers);
-            while (mongoc_cursor_next(cursor, &doc))
+            while ((got = tf_cursor_next(cursor, &op, &doc, &err)) == 1)
                 tf_docs_add(&answers, doc);
-            if (mongoc_cursor_error(cursor, &error))
-                fail_msg("scale %d: %s", scales[s], error.message);
+            if (got < 0)
+                fail_msg("scale %d: %s", scales[s], err.message);
             agree_on(&values, &answers, scales[s]);
         }
     }
