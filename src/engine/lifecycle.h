@@ -7,9 +7,6 @@
 
 #include "engine/context.h"
 
-/* Fences every unfinished run but `except` (may be NULL), so that no former owner can write any more. */
-bool tf_lifecycle_fence_unfinished(const tf_engine *engine, const char *except, tf_error *err);
-
 /* Creates a new `up` run and plans it: ledger, backup collection, partitions; on success the run is `running` and the
  * context is ready for its migration's `up`. `last`: tf_run_last_number, read before it was decided that the run may
  * begin: LEASE_HELD when another began since. `documents`, `amount`: what the plan found. */
@@ -34,8 +31,5 @@ bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *e
 /* Ends this process's part in the run: `interrupted` where it can be told, nothing where the run is not ours any more. The
  * error itself is recorded. */
 void tf_lifecycle_interrupt(tf_context *context, const tf_error *error);
-
-/* Ends a run that changed nothing and cannot go on. */
-void tf_lifecycle_fail(tf_context *context, const tf_error *error);
 
 #endif
