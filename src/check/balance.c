@@ -1,6 +1,7 @@
 #include "check/balance.h"
 
 #include "base/docs.h"
+#include "base/field.h"
 #include "check/amount.h"
 #include "check/since.h"
 #include "check/tally.h"
@@ -294,17 +295,6 @@ static uint64_t hash_of(const bson_t *doc)
     return hash;
 }
 
-static bool view_of(const bson_t *doc, const char *name, bson_t *out)
-{
-    bson_iter_t iter;
-    uint32_t length;
-    const uint8_t *data;
-    if (!bson_iter_init_find(&iter, doc, name) || !BSON_ITER_HOLDS_DOCUMENT(&iter))
-        return false;
-    bson_iter_document(&iter, &length, &data);
-    return bson_init_static(out, data, length);
-}
-
 static void remember(comparison *c, const bson_t *row)
 {
     bson_t id;
@@ -312,7 +302,7 @@ static void remember(comparison *c, const bson_t *row)
         c->seen_capacity = c->seen_capacity ? c->seen_capacity * 2 : 1024;
         c->seen = realloc(c->seen, c->seen_capacity * sizeof *c->seen);
     }
-    if (view_of(row, "_id", &id))
+    if (tf_field_view(row, "_id", &id))
         c->seen[c->seen_count++] = hash_of(&id);
 }
 
@@ -373,7 +363,7 @@ static bool compare_chunk(void *arg, tf_docs *chunk, tf_error *err)
     for (size_t i = 0; i < chunk->count; i++) {
         bson_t account, owner;
         tf_docs_view(chunk, i, &account);
-        if (view_of(&account, "owner", &owner))
+        if (tf_field_view(&account, "owner", &owner))
             append_key(c, &owner, &keys, &n);
     }
     bool ok = fetch_rows(c, &keys, &rows, err);
@@ -381,7 +371,7 @@ static bool compare_chunk(void *arg, tf_docs *chunk, tf_error *err)
         bson_t account, owner, row;
         tf_docs_view(chunk, i, &account);
         bool found = false;
-        if (!view_of(&account, "owner", &owner))
+        if (!tf_field_view(&account, "owner", &owner))
             continue;
         ok = find_row(c, &rows, &owner, i, &single, &row, &found, err);
         if (ok && found)
@@ -411,7 +401,7 @@ static bool compare_vanished(comparison *c, tf_error *err)
     int got;
     while ((got = tf_cursor_next(cursor, &op, &row, err)) == 1) {
         bson_t id, owner;
-        if (!view_of(row, "_id", &id) || !tf_ledger_owner(row, &owner))
+        if (!tf_field_view(row, "_id", &id) || !tf_ledger_owner(row, &owner))
             continue;
         uint64_t hash = hash_of(&id);
         if (c->seen_count && bsearch(&hash, c->seen, c->seen_count, sizeof *c->seen, compare_hashes))

@@ -1,5 +1,6 @@
 #include "store/batch.h"
 
+#include "base/field.h"
 #include "base/hash.h"
 
 #include <inttypes.h>
@@ -35,37 +36,17 @@ bool tf_batch_record_insert(const tf_store *store, mongoc_client_session_t *sess
     return tf_op_insert(&op, tf_store_name(store, TF_BATCHES).text, docs, 1, err);
 }
 
-static bool read_hash(const bson_t *doc, const char *key, uint8_t out[32])
-{
-    bson_iter_t iter;
-    uint32_t length = 0;
-    const uint8_t *data = NULL;
-    if (!bson_iter_init_find(&iter, doc, key) || !BSON_ITER_HOLDS_BINARY(&iter))
-        return false;
-    bson_iter_binary(&iter, NULL, &length, &data);
-    if (length != 32)
-        return false;
-    memcpy(out, data, 32);
-    return true;
-}
-
-static int64_t count_at(const bson_t *doc, const char *path)
-{
-    bson_iter_t iter, at;
-    return bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, path, &at) ? bson_iter_as_int64(&at) : 0;
-}
-
 void tf_batch_record_parse(const bson_t *doc, tf_batch_record *out)
 {
     *out = (tf_batch_record){.doc = bson_copy(doc)};
-    out->partition = (int32_t)count_at(doc, "partition");
-    out->seq = count_at(doc, "seq");
+    out->partition = (int32_t)tf_field_number(doc, "partition");
+    out->seq = tf_field_number(doc, "seq");
     tf_id_read(doc, "from", &out->range.after);
     tf_id_read(doc, "upto", &out->range.upto);
-    out->backed_up = count_at(doc, "counts.backed_up");
-    out->applied = count_at(doc, "counts.applied");
-    read_hash(doc, "hash", out->hash);
-    out->has_previous = read_hash(doc, "previous", out->previous);
+    out->backed_up = tf_field_number(doc, "counts.backed_up");
+    out->applied = tf_field_number(doc, "counts.applied");
+    tf_field_hash(doc, "hash", out->hash);
+    out->has_previous = tf_field_hash(doc, "previous", out->previous);
     tf_sha256_of(bson_get_data(doc), doc->len, out->own);
 }
 
@@ -107,9 +88,9 @@ bool tf_batch_record_ends(const tf_store *store, const char *run, bson_t *out, i
     *backed_up = 0;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         _cleanup_(bson_destroyp) bson_t *end =
-            BCON_NEW("n", BCON_INT32((int32_t)count_at(doc, "_id")), "seq", BCON_INT64(count_at(doc, "seq")));
+            BCON_NEW("n", BCON_INT32((int32_t)tf_field_number(doc, "_id")), "seq", BCON_INT64(tf_field_number(doc, "seq")));
         tf_array_append_document(out, &n, end);
-        *backed_up += count_at(doc, "documents");
+        *backed_up += tf_field_number(doc, "documents");
     }
     return got == 0;
 }

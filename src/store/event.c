@@ -1,6 +1,7 @@
 #include "store/event.h"
 
 #include "base/clock.h"
+#include "base/field.h"
 #include "base/hash.h"
 #include "base/owner.h"
 #include "db/client.h"
@@ -8,20 +9,6 @@
 #include "db/txn.h"
 
 #include <tokenfix/cleanup.h>
-
-static bool read_hash(const bson_t *doc, const char *key, uint8_t out[32])
-{
-    bson_iter_t iter;
-    uint32_t length = 0;
-    const uint8_t *data = NULL;
-    if (!bson_iter_init_find(&iter, doc, key) || !BSON_ITER_HOLDS_BINARY(&iter))
-        return false;
-    bson_iter_binary(&iter, NULL, &length, &data);
-    if (length != 32)
-        return false;
-    memcpy(out, data, 32);
-    return true;
-}
 
 /* 1 and its number and hash, 0 when there is none, -1 */
 static int newest(const tf_store *store, int64_t *seq, uint8_t hash[32], tf_error *err)
@@ -34,7 +21,7 @@ static int newest(const tf_store *store, int64_t *seq, uint8_t hash[32], tf_erro
         return got;
     bson_iter_t iter;
     *seq = bson_iter_init_find(&iter, &doc, "_id") ? bson_iter_as_int64(&iter) : 0;
-    if (!read_hash(&doc, "hash", hash))
+    if (!tf_field_hash(&doc, "hash", hash))
         memset(hash, 0, 32); /* a broken event: the chain shows it, the trail goes on */
     return 1;
 }
@@ -89,7 +76,7 @@ bool tf_event_check(const bson_t *event, const uint8_t *previous, uint8_t hash[3
 {
     uint8_t own[32], link[32];
     _cleanup_bson_ bson_t content = BSON_INITIALIZER;
-    if (!read_hash(event, "hash", hash)) {
+    if (!tf_field_hash(event, "hash", hash)) {
         memset(hash, 0, 32);
         return false;
     }
@@ -97,7 +84,7 @@ bool tf_event_check(const bson_t *event, const uint8_t *previous, uint8_t hash[3
     tf_sha256_of(bson_get_data(&content), content.len, own);
     if (memcmp(hash, own, 32) != 0)
         return false;
-    if (!read_hash(event, "previous", link))
+    if (!tf_field_hash(event, "previous", link))
         return previous == NULL;
     return previous && memcmp(link, previous, 32) == 0;
 }

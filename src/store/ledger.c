@@ -1,5 +1,6 @@
 #include "store/ledger.h"
 
+#include "base/field.h"
 #include "db/failure.h"
 #include "db/id.h"
 
@@ -44,20 +45,6 @@ bool tf_ledger_owner(const bson_t *row, bson_t *owner)
     return data && bson_init_static(owner, data, length);
 }
 
-static bool view_of(const bson_t *doc, const char *name, bson_t *out, bool array)
-{
-    bson_iter_t iter;
-    uint32_t length = 0;
-    const uint8_t *data = NULL;
-    if (!bson_iter_init_find(&iter, doc, name))
-        return false;
-    if (array)
-        bson_iter_array(&iter, &length, &data);
-    else
-        bson_iter_document(&iter, &length, &data);
-    return data && bson_init_static(out, data, length);
-}
-
 /* A first writing is an insert; what stands there already (a planning that was interrupted) is kept, what is missing added. */
 static bool insert_all(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)
 {
@@ -67,7 +54,7 @@ static bool insert_all(const tf_store *store, const char *run, const char *phase
         bson_t account, owner, sums;
         tf_docs_view(accounts, i, &account);
         _cleanup_bson_ bson_t key = BSON_INITIALIZER, doc = BSON_INITIALIZER;
-        if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
+        if (!tf_field_view(&account, "owner", &owner) || !tf_field_view(&account, "sums", &sums))
             continue;
         tf_ledger_key(run, &owner, &key);
         BSON_APPEND_DOCUMENT(&doc, "_id", &key);
@@ -91,7 +78,7 @@ static bool set_all(const tf_store *store, const char *run, const char *phase, c
         bson_t account, owner, sums;
         tf_docs_view(accounts, i, &account);
         _cleanup_bson_ bson_t key = BSON_INITIALIZER;
-        if (!view_of(&account, "owner", &owner, false) || !view_of(&account, "sums", &sums, true))
+        if (!tf_field_view(&account, "owner", &owner) || !tf_field_view(&account, "sums", &sums))
             continue;
         tf_ledger_key(run, &owner, &key);
         _cleanup_(bson_destroyp) bson_t *statement =

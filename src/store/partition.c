@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/field.h"
 #include "db/failure.h"
 
 #include <inttypes.h>
@@ -36,35 +37,22 @@ static bson_t *embedded(const bson_t *doc, const char *key)
     return bson_new_from_data(data, length);
 }
 
-static int64_t number(const bson_t *doc, const char *key)
-{
-    bson_iter_t iter;
-    return bson_iter_init_find(&iter, doc, key) ? bson_iter_as_int64(&iter) : 0;
-}
-
 static void parse(const bson_t *doc, tf_partition *out)
 {
     bson_iter_t iter;
     *out = (tf_partition){0};
     if (bson_iter_init_find(&iter, doc, "_id") && BSON_ITER_HOLDS_UTF8(&iter))
         snprintf(out->id, sizeof out->id, "%s", bson_iter_utf8(&iter, NULL));
-    out->n = (int32_t)number(doc, "n");
+    out->n = (int32_t)tf_field_number(doc, "n");
     tf_id_read(doc, "after", &out->bounds.after);
     tf_id_read(doc, "upto", &out->bounds.upto);
     tf_id_read(doc, "cursor", &out->cursor);
-    out->seq = number(doc, "seq");
-    out->fence = number(doc, "fence");
-    out->finished = number(doc, "finished") != 0;
-    out->target_seq = number(doc, "target_seq");
-    out->target_done = number(doc, "target_done");
-    if (bson_iter_init_find(&iter, doc, "uid") && BSON_ITER_HOLDS_BINARY(&iter)) {
-        uint32_t length;
-        const uint8_t *data;
-        bson_iter_binary(&iter, NULL, &length, &data);
-        out->has_uid = length == sizeof out->uid;
-        if (out->has_uid)
-            memcpy(out->uid, data, length);
-    }
+    out->seq = tf_field_number(doc, "seq");
+    out->fence = tf_field_number(doc, "fence");
+    out->finished = tf_field_number(doc, "finished") != 0;
+    out->target_seq = tf_field_number(doc, "target_seq");
+    out->target_done = tf_field_number(doc, "target_done");
+    out->has_uid = tf_field_hash(doc, "uid", out->uid);
     out->intent = embedded(doc, "intent");
     out->lsid = embedded(doc, "lsid");
 }

@@ -1,6 +1,7 @@
 #include "store/run.h"
 
 #include "base/clock.h"
+#include "base/field.h"
 #include "db/failure.h"
 
 #include <ctype.h>
@@ -37,22 +38,6 @@ static tf_state state_of(const char *name)
 
 /* ---- reading ---- */
 
-static void text_at(const bson_t *doc, const char *path, char *into, size_t size)
-{
-    bson_iter_t iter, at;
-    into[0] = '\0';
-    if (bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, path, &at) && BSON_ITER_HOLDS_UTF8(&at))
-        snprintf(into, size, "%s", bson_iter_utf8(&at, NULL));
-}
-
-static int64_t number_at(const bson_t *doc, const char *path)
-{
-    bson_iter_t iter, at;
-    if (!bson_iter_init(&iter, doc) || !bson_iter_find_descendant(&iter, path, &at))
-        return 0;
-    return BSON_ITER_HOLDS_DATE_TIME(&at) ? bson_iter_date_time(&at) : bson_iter_as_int64(&at);
-}
-
 bool tf_run_is_abandoned(const tf_run *run)
 {
     return run->lease_left_ms < 0 || tf_owner_is_gone(&run->owner);
@@ -62,29 +47,29 @@ static void parse(const bson_t *doc, tf_run *run)
 {
     char text[64];
     *run = (tf_run){.doc = bson_copy(doc)};
-    text_at(doc, "_id", run->id, sizeof run->id);
-    text_at(doc, "migration", run->migration, sizeof run->migration);
-    text_at(doc, "repair.collection", run->collection, sizeof run->collection);
-    text_at(doc, "direction", text, sizeof text);
+    tf_field_text(doc, "_id", run->id, sizeof run->id);
+    tf_field_text(doc, "migration", run->migration, sizeof run->migration);
+    tf_field_text(doc, "repair.collection", run->collection, sizeof run->collection);
+    tf_field_text(doc, "direction", text, sizeof text);
     run->down = strcmp(text, "down") == 0;
-    text_at(doc, "restores", run->restores, sizeof run->restores);
-    text_at(doc, "restored_by", run->restored_by, sizeof run->restored_by);
-    text_at(doc, "strategy", run->strategy, sizeof run->strategy);
-    text_at(doc, "options.on_conflict", run->conflict_policy, sizeof run->conflict_policy);
-    run->recreate_deleted = number_at(doc, "options.recreate_deleted") != 0;
-    text_at(doc, "state", text, sizeof text);
+    tf_field_text(doc, "restores", run->restores, sizeof run->restores);
+    tf_field_text(doc, "restored_by", run->restored_by, sizeof run->restored_by);
+    tf_field_text(doc, "strategy", run->strategy, sizeof run->strategy);
+    tf_field_text(doc, "options.on_conflict", run->conflict_policy, sizeof run->conflict_policy);
+    run->recreate_deleted = tf_field_number(doc, "options.recreate_deleted") != 0;
+    tf_field_text(doc, "state", text, sizeof text);
     run->stored = state_of(text);
-    run->active = number_at(doc, "active") != 0;
-    run->started_at = number_at(doc, "started_at");
-    run->ended_at = number_at(doc, "ended_at");
-    run->fence = number_at(doc, "lease.fence");
-    run->lease_left_ms = number_at(doc, "lease_left_ms");
-    text_at(doc, "lease.owner.id", run->owner.id, sizeof run->owner.id);
-    text_at(doc, "lease.owner.host", run->owner.host, sizeof run->owner.host);
-    text_at(doc, "lease.owner.boot", run->owner.boot, sizeof run->owner.boot);
-    text_at(doc, "lease.owner.user", run->owner.user, sizeof run->owner.user);
-    run->owner.pid = number_at(doc, "lease.owner.pid");
-    run->owner.started = number_at(doc, "lease.owner.started");
+    run->active = tf_field_number(doc, "active") != 0;
+    run->started_at = tf_field_number(doc, "started_at");
+    run->ended_at = tf_field_number(doc, "ended_at");
+    run->fence = tf_field_number(doc, "lease.fence");
+    run->lease_left_ms = tf_field_number(doc, "lease_left_ms");
+    tf_field_text(doc, "lease.owner.id", run->owner.id, sizeof run->owner.id);
+    tf_field_text(doc, "lease.owner.host", run->owner.host, sizeof run->owner.host);
+    tf_field_text(doc, "lease.owner.boot", run->owner.boot, sizeof run->owner.boot);
+    tf_field_text(doc, "lease.owner.user", run->owner.user, sizeof run->owner.user);
+    run->owner.pid = tf_field_number(doc, "lease.owner.pid");
+    run->owner.started = tf_field_number(doc, "lease.owner.started");
     run->state = run->active && tf_run_is_abandoned(run) ? TF_STATE_INTERRUPTED : run->stored;
 }
 
@@ -316,7 +301,7 @@ bool tf_run_last_number(const tf_store *store, int64_t *number, tf_error *err)
                                                      "{", "number", BCON_INT32(1), "}");
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
     int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_RUNS).text, filter, opts), &op, &doc, err);
-    *number = number_at(&doc, "number");
+    *number = tf_field_number(&doc, "number");
     return got >= 0;
 }
 
