@@ -49,8 +49,8 @@ extern const size_t tf_migrations_count;
  * preflight and with the journal strategy: there are no transactions. */
 mongoc_client_session_t *tf_context_session(tf_context *context);
 
-/* The repaired database (borrowed), with the connection's read and write concern: name majority where it matters. Its
- * name (borrowed). */
+/* The repaired database (borrowed), with write concern majority and journaled. It does not pass the engine's write gate:
+ * only `up` and `down` may write to it, a preflight and a verify never. Its name (borrowed). */
 mongoc_database_t *tf_context_database(tf_context *context);
 const char *tf_context_database_name(const tf_context *context);
 

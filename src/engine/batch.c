@@ -1,6 +1,7 @@
 #include "engine/batch.h"
 
 #include "backup/snapshot.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/stop.h"
 #include "db/failure.h"
@@ -179,9 +180,14 @@ bool tf_batch_may_go_on(const tf_batch *b, tf_error *err)
 {
     if (b->context->heartbeat && !tf_heartbeat_ok(b->context->heartbeat, err))
         return false;
-    if (tf_stop_level() < 2)
+    if (tf_stop_level() >= 2)
+        return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, in the middle of batch %s", b->comment);
+    if (!b->until || tf_clock_ms() <= b->until)
         return true;
-    return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, in the middle of batch %s", b->comment);
+    tf_error_set(err, TF_ERR_SERVER, "batch %s takes longer than a transaction may", b->comment);
+    if (err)
+        err->server_code = TF_CODE_MAX_TIME_EXPIRED; /* as if the server had said so: a smaller batch is cut */
+    return false;
 }
 
 void tf_batch_hint_vanished(const tf_batch *b, tf_error *err)

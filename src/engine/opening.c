@@ -143,6 +143,11 @@ bool tf_opening_context(tf_context *context, tf_error *err)
     if (!context->lineage)
         return false;
     context->database = mongoc_client_get_database(context->store.client, context->store.repaired);
+    mongoc_write_concern_t *majority = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(majority, 0);
+    mongoc_write_concern_set_journal(majority, true);
+    mongoc_database_set_write_concern(context->database, majority);
+    mongoc_write_concern_destroy(majority);
     if (!context->journal) {
         bson_error_t error;
         if (!user_uid(engine, context->uid, err))

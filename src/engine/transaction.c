@@ -9,6 +9,8 @@
 
 #include <inttypes.h>
 
+enum { ATTEMPT_MS = 30000 }; /* the server ends a transaction after 60 s, and its client learns of it at the commit only */
+
 /* A point of the table of kill points: "up.before_backup", "down.after_write", … */
 #ifdef TF_FAILPOINTS
 static void point(const tf_batch *b, const char *name)
@@ -21,12 +23,23 @@ static void point(const tf_batch *b, const char *name)
 #define point(b, name) ((void)0)
 #endif
 
+static int64_t attempt_ms(void)
+{
+#ifdef TF_FAILPOINTS
+    const char *text = getenv("TOKENFIX_TXN_ATTEMPT_MS");
+    if (text)
+        return atoi(text);
+#endif
+    return ATTEMPT_MS;
+}
+
 static bool body(void *arg, tf_error *err)
 {
     tf_batch *b = arg;
     tf_context *context = b->context;
     mongoc_client_session_t *session = context->session;
     tf_batch_reset(b);
+    b->until = tf_clock_ms() + attempt_ms();
     point(b, "before_advance");
     if (!tf_partition_advance(&context->store, b->partition, &b->next, session, err))
         return false;

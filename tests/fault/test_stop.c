@@ -432,6 +432,20 @@ static void stop__what_never_succeeds_ends_within_its_budget(void **state)
     resume_up(f, &data);
 }
 
+/* Whatever makes a transaction slow, it is given up long before the server would end it, and a smaller batch is cut. */
+static void stop__attempt_that_takes_too_long_is_cut_smaller(void **state)
+{
+    tf_fixture *f = *state;
+    FAULT_DATA_CLEANUP fault_data data;
+    fault_seed(f, &data);
+    const char *const env[] = {"TOKENFIX_FAILPOINT=up.after_backup=sleep:2500", "TOKENFIX_TXN_ATTEMPT_MS=2000", NULL};
+    const char *const argv[] = {"up", "--confirm", "--yes", "--json", NULL};
+    tf_program *p = tf_program_exec(f, &(tf_program_options){.argv = argv, .env = env});
+    assert_int_equal(p->status, 0);
+    assert_true(tf_program_number(p, "data.batches") >= 2); /* it would have been one */
+    fault_assert_repaired(f, &data);
+}
+
 /* A rollback meets the same: it stops, and says neither 6 nor 8. */
 static void stop__rollback_that_loses_its_connection_is_resumed(void **state)
 {
@@ -513,6 +527,7 @@ int main(void)
         TF_FIXTURE_TEST(stop__validator_that_refuses_takes_everything_back),
         TF_FIXTURE_TEST(stop__unique_index_that_refuses_takes_everything_back),
         STOP_TEST(stop__what_never_succeeds_ends_within_its_budget),
+        TF_FIXTURE_TEST(stop__attempt_that_takes_too_long_is_cut_smaller),
         STOP_TEST(stop__rollback_that_loses_its_connection_is_resumed),
         TF_FIXTURE_TEST(stop__rollback_that_the_server_refuses_is_resumed),
         TF_FIXTURE_TEST(stop__rollback_by_journal_dies_behind_a_batch_that_changed_nothing),
