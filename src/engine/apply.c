@@ -52,6 +52,7 @@ static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
     if (!tf_snapshot_read_current(&b->context->store, session, repair->collection, &b->ids, &repair->filter, &b->scratch, err))
         return false;
     screen(b);
+    tf_docs_clear(&b->scratch); /* large documents: not kept while they are written */
     if (b->recovering && !gather_again(b, err))
         return false;
     b->gone = b->candidates - (int64_t)b->before.count - b->refused.count;

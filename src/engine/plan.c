@@ -10,9 +10,9 @@
 
 enum { SAMPLED = 100, ODD_LISTED = 20 };
 
-/* How many times longer a document takes to be repaired than to be read, on the machines of docs/performance.md; only for
- * estimates before the first run. */
-enum { TRANSACTION_FACTOR = 14, JOURNAL_FACTOR = 6 };
+/* How many times longer a document takes to be repaired and proven than to be read; only for estimates before the first
+ * run. Medians of the runs in docs/performance.md: what an `up` took beyond five passes, over the time to read a sample. */
+enum { TRANSACTION_FACTOR = 22, JOURNAL_FACTOR = 11 };
 
 void tf_engine_init(tf_engine *engine, tf_client *client, const tf_migration *migration)
 {

@@ -176,6 +176,7 @@ static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
         tf_docs_done(&fresh);
     }
     tf_docs_done(&saved);
+    tf_docs_clear(&b->scratch); /* large documents: not kept while they are written */
     return ok;
 }
 
