@@ -85,7 +85,9 @@ static bool visit_accounts(const tf_store *store, const tf_repair *repair, int64
     tf_op op = tf_store_op(store, NULL, "add up the balances");
     op.db = store->repaired;
     _cleanup_(bson_destroyp) bson_t *pipeline = accounts_pipeline(repair, started);
-    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
+    /* owners are told apart by their bytes, as the batches do, whatever the collection's own collation says */
+    _cleanup_(bson_destroyp) bson_t *opts =
+        BCON_NEW("allowDiskUse", BCON_BOOL(true), "collation", "{", "locale", "simple", "}");
     return visit_chunks(tf_op_aggregate(&op, repair->collection, pipeline, opts), &op, visit, arg, err);
 }
 

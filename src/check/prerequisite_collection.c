@@ -70,7 +70,7 @@ static void judge(const bson_t *reply, const char *collection, verdict *v)
     else if (strcmp(type, "collection") != 0)
         note(v->odd, sizeof v->odd, collection, type);
     if (is_set(reply, "cursor.firstBatch.0.options.capped"))
-        note(v->notes, sizeof v->notes, collection, "capped, a document that grows is refused");
+        note(v->notes, sizeof v->notes, collection, "capped, only --strategy journal writes to it");
     if (at(reply, "cursor.firstBatch.0.options.validator", &found))
         note(v->notes, sizeof v->notes, collection, "has a validator, which may refuse repaired documents");
 }

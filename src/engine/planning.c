@@ -2,6 +2,7 @@
 
 #include "base/failpoint.h"
 #include "check/balance.h"
+#include "db/collection.h"
 #include "db/failure.h"
 #include "engine/settle.h"
 #include "engine/split.h"
@@ -122,6 +123,22 @@ static bool plan_down_partitions(tf_context *context, tf_error *err)
     return ok;
 }
 
+/* A batch is a range of _ids, in the backup too: both collections must have the same order. A down goes by the ranges of
+ * the backup that it gives back. */
+static bool create_backup(const tf_context *context, tf_error *err)
+{
+    const tf_store *store = &context->store;
+    tf_op op = tf_store_op(store, NULL, "read the collation");
+    tf_name target = tf_store_backup_name(store, context->run.restores);
+    tf_collection collection;
+    if (!context->run.down)
+        op.db = store->repaired;
+    bool ok = tf_collection_read(&op, context->run.down ? target.text : context->lineage->repair->collection, &collection, err) &&
+              tf_store_create_backup(store, context->run.id, &collection.collation, err);
+    tf_collection_done(&collection);
+    return ok;
+}
+
 bool tf_planning_run(tf_context *context, tf_error *err)
 {
     const tf_engine *engine = context->engine;
@@ -132,7 +149,7 @@ bool tf_planning_run(tf_context *context, tf_error *err)
     if (!tf_balance_record(&context->store, context->lineage->repair, context->run.id, &accounts, err))
         return false;
     TF_FAILPOINT("plan.after_ledger");
-    if (!tf_store_create_backup(&context->store, context->run.id, err))
+    if (!create_backup(context, err))
         return false;
     TF_FAILPOINT("plan.after_backup_collection");
     if (!(context->run.down ? plan_down_partitions(context, err) : plan_up_partitions(context, err)))

@@ -1,6 +1,7 @@
 /* `up`: what may begin, and how a run goes from its plan to its proof. */
 #include "base/clock.h"
 #include "base/stop.h"
+#include "db/collection.h"
 #include "engine/down.h"
 #include "engine/lifecycle.h"
 #include "engine/outcome.h"
@@ -134,6 +135,24 @@ static bool requirements_are_met(const tf_engine *engine, tf_error *err)
         return tf_error_hint(err, "Check --db; 'tokenfix validate' shows all that the migration requires.");
     }
     return true;
+}
+
+/* Only an ordinary collection can be repaired and given back. */
+static bool target_is_ordinary(const tf_engine *engine, const char *name, tf_error *err)
+{
+    const char *strategy = engine->settings.strategy ? engine->settings.strategy : "transaction";
+    tf_op op = {.client = engine->store.client, .db = engine->store.repaired, .what = "look at the collection"};
+    tf_collection collection;
+    bool ok = tf_collection_read(&op, name, &collection, err);
+    if (ok && *collection.type && strcmp(collection.type, "collection") != 0) {
+        ok = tf_error_set(err, TF_ERR_UNSUPPORTED, "'%s' is no ordinary collection: %s", name, collection.type);
+        tf_error_hint(err, "Repair the collection that it is made of.");
+    } else if (ok && collection.capped && strcmp(strategy, "transaction") == 0) {
+        ok = tf_error_set(err, TF_ERR_UNSUPPORTED, "'%s' is a capped collection: no transaction may write to it", name);
+        tf_error_hint(err, "--strategy journal works there, for up and for down (docs/protocol.md says what it promises).");
+    }
+    tf_collection_done(&collection);
+    return ok;
 }
 
 /* ---- execution ---- */
@@ -274,6 +293,7 @@ static bool begin(const tf_engine *engine, tf_context *context, tf_outcome *out,
         tf_context_done(&look);
     }
     ok = ok && tf_plan_make(engine, 0, 0, 0, &plan, err);
+    ok = ok && target_is_ordinary(engine, plan.repair->collection, err);
     /* an empty run on top of a full one would be what `down` takes back next */
     out->nothing = ok && engine->settings.again && plan.documents == 0;
     ok = ok && !out->nothing && tf_lifecycle_begin_up(engine, last, plan.documents, plan.amount, context, err);

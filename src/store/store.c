@@ -32,10 +32,12 @@ tf_op tf_store_op(const tf_store *store, mongoc_client_session_t *session, const
     return (tf_op){.client = store->client, .session = session, .db = store->db, .comment = store->comment, .what = what};
 }
 
-static bool create_collection(const tf_store *store, const char *name, tf_error *err)
+static bool create_collection(const tf_store *store, const char *name, const bson_t *collation, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "create a collection of the state database");
     _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("create", BCON_UTF8(name));
+    if (collation && !bson_empty(collation))
+        BSON_APPEND_DOCUMENT(command, "collation", collation);
     tf_error one = {0};
     if (tf_op_write(&op, command, NULL, NULL, &one) || one.server_code == TF_CODE_NAMESPACE_EXISTS)
         return true;
@@ -56,7 +58,7 @@ bool tf_store_prepare(const tf_store *store, tf_error *err)
 {
     static const char *const collections[] = {TF_RUNS, TF_PARTITIONS, TF_BATCHES, TF_LEDGER, TF_EVENTS};
     for (size_t i = 0; i < sizeof collections / sizeof *collections; i++)
-        if (!create_collection(store, tf_store_name(store, collections[i]).text, err))
+        if (!create_collection(store, tf_store_name(store, collections[i]).text, NULL, err))
             return false;
     _cleanup_(bson_destroyp) bson_t *one_writer =
         BCON_NEW("key", "{", "db", BCON_INT32(1), "}", "name", "one_writing_run", "unique", BCON_BOOL(true),
@@ -74,9 +76,9 @@ bool tf_store_prepare(const tf_store *store, tf_error *err)
            create_index(store, TF_LEDGER, events, err);
 }
 
-bool tf_store_create_backup(const tf_store *store, const char *run, tf_error *err)
+bool tf_store_create_backup(const tf_store *store, const char *run, const bson_t *collation, tf_error *err)
 {
-    return create_collection(store, tf_store_backup_name(store, run).text, err);
+    return create_collection(store, tf_store_backup_name(store, run).text, collation, err);
 }
 
 bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, const char *collection, const bson_t *query,

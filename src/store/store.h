@@ -46,7 +46,7 @@ tf_op tf_store_op(const tf_store *store, mongoc_client_session_t *session, const
 bool tf_store_prepare(const tf_store *store, tf_error *err);
 
 /* Creates the (empty) backup collection of a run; one that exists is left as it is. */
-bool tf_store_create_backup(const tf_store *store, const char *run, tf_error *err);
+bool tf_store_create_backup(const tf_store *store, const char *run, const bson_t *collation, tf_error *err);
 
 /* One update statement {q, u} on a collection of the tool; *matched says how many it met. */
 bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, const char *collection, const bson_t *query,
