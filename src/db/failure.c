@@ -9,9 +9,12 @@ static void quote_free(const char *message, char *into, size_t size)
 {
     snprintf(into, size, "%s", message);
     char *brace = strpbrk(into, "{[");
-    char *key = strstr(into, "dup key");
-    if (key && (!brace || key + 7 < brace))
-        brace = key + 7;
+    static const char *const quoting[] = {"dup key", "First element"};
+    for (size_t i = 0; i < sizeof quoting / sizeof *quoting; i++) {
+        char *key = strstr(into, quoting[i]);
+        if (key && (!brace || key + strlen(quoting[i]) < brace))
+            brace = key + strlen(quoting[i]);
+    }
     if (brace && (size_t)(brace - into) + 6 < size)
         memcpy(brace, "{...}", 6);
 }

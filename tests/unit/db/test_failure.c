@@ -39,6 +39,8 @@ static const row rows[] = {
     {"a validator", MONGOC_ERROR_SERVER, 121, "Document failed validation {\"secret\": \"s3cr3t\"}", NULL, TF_ERR_REFUSED_WRITE, 0, false},
     {"an array quoted", MONGOC_ERROR_SERVER, 2, "bad value [\"s3cr3t\"]", NULL, TF_ERR_SERVER, 0, false},
     {"a key quoted without braces", MONGOC_ERROR_SERVER, 11000, "dup key : s3cr3t", NULL, TF_ERR_REFUSED_WRITE, 0, false},
+    {"a first element quoted", MONGOC_ERROR_SERVER, 10334, "BSONObj size: 18874717 is invalid. First element: secret: \"s3cr3t\"", NULL,
+     TF_ERR_TOO_LARGE, 0, false},
     {"too large for the cache", MONGOC_ERROR_SERVER, 388, "too large", NULL, TF_ERR_TOO_LARGE, 0, false},
     {"too large an object", MONGOC_ERROR_SERVER, 10334, "too large", NULL, TF_ERR_TOO_LARGE, 0, false},
     {"anything else", MONGOC_ERROR_SERVER, 4711, "odd", NULL, TF_ERR_SERVER, 0, false},
