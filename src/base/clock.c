@@ -14,12 +14,12 @@ static int64_t read_us(clockid_t clock)
 
 int64_t tf_clock_ms(void)
 {
-    return read_us(CLOCK_MONOTONIC) / 1000;
+    return read_us(CLOCK_BOOTTIME) / 1000;
 }
 
 int64_t tf_clock_us(void)
 {
-    return read_us(CLOCK_MONOTONIC);
+    return read_us(CLOCK_BOOTTIME);
 }
 
 int64_t tf_clock_wall_ms(void)

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Monotonic milliseconds / microseconds since an arbitrary start: for measuring durations only. */
+/* Monotonic milliseconds / microseconds since an arbitrary start: for measuring durations only. The time that the machine
+ * was suspended counts: a lease ends meanwhile, too. */
 int64_t tf_clock_ms(void);
 int64_t tf_clock_us(void);
 

@@ -50,6 +50,8 @@ void tf_owner_self(tf_owner *owner)
              tf_clock_random(UINT64_MAX));
     gethostname(owner->host, sizeof owner->host - 1);
     read_boot_id(owner->boot, sizeof owner->boot);
+    if (readlink("/proc/self/ns/pid", owner->space, sizeof owner->space - 1) < 0)
+        owner->space[0] = '\0';
     owner->started = tf_process_started(owner->pid);
     struct passwd entry, *found = NULL;
     char buffer[4096];
@@ -67,6 +69,8 @@ bool tf_owner_is_gone(const tf_owner *owner)
         return false;
     if (owner->boot[0] && self.boot[0] && strcmp(owner->boot, self.boot) != 0)
         return true; /* the machine was started again since */
+    if (strcmp(owner->space, self.space) != 0)
+        return false; /* its pid says nothing here */
     if (kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH)
         return true;
     int64_t started = tf_process_started(owner->pid);

@@ -9,6 +9,7 @@ typedef struct tf_owner {
     char id[33];     /* random, hex: distinguishes two owners whatever else they share */
     char host[256];  /* node name */
     char boot[40];   /* the kernel's boot id: a pid means nothing after a reboot; empty where unknown */
+    char space[40];  /* the namespace of the pid: containers may share a host's name, not their pids; empty where unknown */
     int64_t pid;
     int64_t started; /* of the process, in clock ticks since boot (field 22 of /proc/PID/stat); 0 where unknown */
     char user[64];   /* of the operating system */

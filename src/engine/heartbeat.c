@@ -20,13 +20,13 @@ struct tf_heartbeat {
     pthread_cond_t wake;
     bool stop;
     atomic_bool lost;
-    _Atomic int64_t until; /* monotonic */
+    _Atomic int64_t until; /* by tf_clock_ms */
 };
 
 static bool wait_interval(tf_heartbeat *heartbeat)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may be set back meanwhile */
     until.tv_sec += INTERVAL_MS / 1000;
     pthread_mutex_lock(&heartbeat->mutex);
     while (!heartbeat->stop && pthread_cond_timedwait(&heartbeat->wake, &heartbeat->mutex, &until) == 0)
@@ -43,8 +43,11 @@ static void *beat(void *arg)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals belong to the main thread */
     heartbeat->store.client = mongoc_client_pool_pop(heartbeat->client->pool);
-    while (wait_interval(heartbeat)) {
+    /* fencing others may have used up much of the first lease: then the first renewal does not wait */
+    bool due = tf_heartbeat_left_ms(heartbeat) < TF_LEASE_MS - INTERVAL_MS;
+    while (due || wait_interval(heartbeat)) {
         tf_error err = {0};
+        due = false;
         int64_t before = tf_clock_ms();
         if (tf_run_renew(&heartbeat->store, heartbeat->run, heartbeat->owner, heartbeat->fence, &err))
             atomic_store(&heartbeat->until, before + TF_LEASE_MS);
@@ -64,8 +67,12 @@ tf_heartbeat *tf_heartbeat_start(tf_client *client, const tf_run *run, const cha
     snprintf(heartbeat->owner, sizeof heartbeat->owner, "%s", owner_id);
     heartbeat->fence = run->fence;
     pthread_mutex_init(&heartbeat->mutex, NULL);
-    pthread_cond_init(&heartbeat->wake, NULL);
-    atomic_store(&heartbeat->until, tf_clock_ms() + TF_LEASE_MS);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&heartbeat->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    atomic_store(&heartbeat->until, tf_clock_ms() + run->lease_left_ms);
     int failed = pthread_create(&heartbeat->thread, NULL, beat, heartbeat);
     if (failed) {
         tf_error_errno(err, failed, "cannot start a thread");

@@ -67,6 +67,7 @@ static void parse(const bson_t *doc, tf_run *run)
     tf_field_text(doc, "lease.owner.id", run->owner.id, sizeof run->owner.id);
     tf_field_text(doc, "lease.owner.host", run->owner.host, sizeof run->owner.host);
     tf_field_text(doc, "lease.owner.boot", run->owner.boot, sizeof run->owner.boot);
+    tf_field_text(doc, "lease.owner.space", run->owner.space, sizeof run->owner.space);
     tf_field_text(doc, "lease.owner.user", run->owner.user, sizeof run->owner.user);
     run->owner.pid = tf_field_number(doc, "lease.owner.pid");
     run->owner.started = tf_field_number(doc, "lease.owner.started");
@@ -159,6 +160,7 @@ static void append_owner(bson_t *lease, const tf_owner *owner, const char *key)
     BSON_APPEND_UTF8(&doc, "id", owner->id);
     BSON_APPEND_UTF8(&doc, "host", owner->host);
     BSON_APPEND_UTF8(&doc, "boot", owner->boot);
+    BSON_APPEND_UTF8(&doc, "space", owner->space);
     BSON_APPEND_INT64(&doc, "pid", owner->pid);
     BSON_APPEND_INT64(&doc, "started", owner->started);
     BSON_APPEND_UTF8(&doc, "user", owner->user);
