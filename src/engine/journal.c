@@ -70,8 +70,11 @@ static bool steps(tf_batch *b, tf_error *err)
     if (!tf_batch_may_go_on(b, err) || !b->kind->check(b, NULL, err))
         return false;
     point(b, "before_record");
-    if (!tf_batch_write_record(b, NULL, err))
+    if (!tf_batch_write_record(b, NULL, err)) {
+        if (err->server_code == TF_CODE_DUPLICATE_KEY) /* a former owner came to it before us: it is done, not refused */
+            err->labels |= TF_LABEL_RETRYABLE;
         return false;
+    }
     point(b, "after_record");
     if (!tf_partition_advance(&context->store, b->partition, &b->next, NULL, err))
         return false;

@@ -112,7 +112,10 @@ bool tf_opening_load(tf_context *context, const char *id, tf_error *err)
     int got = tf_run_load(&context->engine->store, id, &context->run, err);
     if (got == 0)
         tf_error_set(err, TF_ERR_DAMAGED, "run %s vanished from the state database", id);
-    return got == 1;
+    if (got != 1 || strcmp(context->run.owner.id, context->owner.id) == 0)
+        return got == 1;
+    tf_error_set(err, TF_ERR_LEASE_LOST, "run %s was taken over by another process", id); /* its fence is not ours to use */
+    return tf_error_hint(err, "'tokenfix status' shows who holds it.");
 }
 
 /* A run goes on as it began, but for what the command line says now. */

@@ -39,7 +39,7 @@ bool tf_takeover_fence_unfinished(const tf_engine *engine, const char *except, t
         return false;
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
-        bool live = runs[i].active && runs[i].state != TF_STATE_INTERRUPTED;
+        bool live = runs[i].active && !tf_run_is_abandoned(&runs[i]); /* one just resumed is `interrupted` still */
         if (!live && (!except || strcmp(runs[i].id, except) != 0))
             ok = fence_run(engine, &runs[i], err);
     }

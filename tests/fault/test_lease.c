@@ -300,6 +300,35 @@ static void zombie_is_shut_out(void **state)
     fault_assert_proven(f);
 }
 
+/* Between its fence and its first batch a resumer may be overtaken by another: the fence that it reads then is not its own. */
+static void lease__of_two_resumers_the_overtaken_one_ends(void **state)
+{
+    tf_fixture *f = *state;
+    static const char *const points[] = {"up.after_write", "up.journal.after_write"};
+    static const char *const *const kinds[] = {by_two, by_two_journal};
+    for (size_t i = 0; i < 2; i++) {
+        FAULT_DATA_CLEANUP fault_data data;
+        char kill_there[64];
+        fault_seed(f, &data);
+        snprintf(kill_there, sizeof kill_there, "%s=kill@3", points[i]);
+        assert_exit(fault_exec(f, "up", kill_there, kinds[i]), 128 + SIGKILL);
+        tf_program *first = start_stopped(f, "up", "resume.after_fence", fault_words("--resume"));
+        tf_program *second = start_stopped(f, "up", points[i], fault_words("--resume", "--take-over"));
+        int64_t batches = tf_batches(f);
+        go_on(first);
+        assert_exit(first, 7);
+        assert_string_equal(tf_program_text(first, "error.code"), "LEASE_LOST");
+        assert_int_equal(tf_batches(f), batches);
+        go_on(second);
+        assert_exit(second, 0);
+        fault_assert_repaired(f, &data);
+        fault_assert_proven(f);
+        bson_destroy(tf_fixture_command(f, "{\"dropDatabase\": 1}"));
+        _cleanup_(mongoc_database_destroyp) mongoc_database_t *records = mongoc_client_get_database(f->client, f->state_db);
+        assert_true(mongoc_database_drop(records, NULL));
+    }
+}
+
 static int setup_zombie(void **state)
 {
     current = *state;
@@ -308,7 +337,7 @@ static int setup_zombie(void **state)
 
 int main(void)
 {
-    enum { PLAIN = 10, ZOMBIES = sizeof zombies / sizeof *zombies };
+    enum { PLAIN = 11, ZOMBIES = sizeof zombies / sizeof *zombies };
     struct CMUnitTest tests[PLAIN + ZOMBIES] = {
         TF_FIXTURE_TEST(lease__of_several_starters_exactly_one_runs),
         TF_FIXTURE_TEST(lease__of_two_starters_one_runs_whichever_is_faster),
@@ -320,6 +349,7 @@ int main(void)
         TF_FIXTURE_TEST(lease__that_may_be_held_is_waited_for_and_then_taken_over),
         TF_FIXTURE_TEST(lease__that_is_renewed_meanwhile_is_not_taken_over),
         TF_FIXTURE_TEST(lease__of_a_rollback_is_waited_for_too),
+        TF_FIXTURE_TEST(lease__of_two_resumers_the_overtaken_one_ends),
     };
     size_t count = PLAIN;
     const char *only = getenv("TF_FAULT_ONLY");
