@@ -22,6 +22,13 @@ static void point(const tf_batch *b, const char *name)
 #define point(b, name) ((void)0)
 #endif
 
+/* A replica set has one order of all writes, and loses its end only: what is written before a write that a majority has is
+ * there too. So the intent rides on the backup behind it, the record on the cursor. A cluster keeps an order per shard. */
+static void ride(tf_batch *b, bool on)
+{
+    b->context->store.unwaited = on && !b->recovering && !b->context->engine->client->facts.sharded;
+}
+
 /* {seq, ids, from, upto, cursor, target_seq, target_done}: all that is needed to take the batch up again */
 static bool intend(tf_batch *b, tf_error *err)
 {
@@ -33,12 +40,31 @@ static bool intend(tf_batch *b, tf_error *err)
     tf_id_append(&intent, "cursor", &b->next.cursor);
     BSON_APPEND_INT64(&intent, "target_seq", b->next.target_seq);
     BSON_APPEND_INT64(&intent, "target_done", b->next.target_done);
-    if (!tf_partition_intend(&b->context->store, b->partition, &intent, err))
+    ride(b, true);
+    bool ok = tf_partition_intend(&b->context->store, b->partition, &intent, err);
+    ride(b, false);
+    if (!ok)
         return false;
     if (b->partition->intent)
         bson_destroy(b->partition->intent);
     b->partition->intent = bson_copy(&intent);
     return true;
+}
+
+/* A record that is there already is no refusal: a former owner came to it before us, or its answer was lost, or it is not to
+ * be read yet. The next attempt finds it. */
+static bool write_record(tf_batch *b, tf_error *err)
+{
+    tf_error one = {0};
+    ride(b, true);
+    bool ok = tf_batch_write_record(b, NULL, &one);
+    ride(b, false);
+    if (ok)
+        return true;
+    if (one.server_code == TF_CODE_DUPLICATE_KEY)
+        one.labels |= TF_LABEL_RETRYABLE;
+    *err = one;
+    return false;
 }
 
 static bool steps(tf_batch *b, tf_error *err)
@@ -47,14 +73,16 @@ static bool steps(tf_batch *b, tf_error *err)
     tf_batch_record found = {0};
     tf_batch_reset(b);
     point(b, "before_gather");
-    if (b->recovering) { /* died between record and cursor: only the cursor is missing */
+    if (b->recovering) {
+        if (!intend(b, err)) /* a failover may have lost the first */
+            return false;
         int got = tf_batch_record_read(&context->store, context->run.id, b->partition->n, b->partition->seq + 1, &found, err);
         if (got == 1)
             memcpy(b->own, found.own, sizeof b->own);
         tf_batch_record_done(&found);
         if (got < 0)
             return false;
-        b->recorded = got == 1;
+        b->recorded = got == 1; /* died between record and cursor: only the cursor is missing */
         if (b->recorded)
             return tf_partition_advance(&context->store, b->partition, &b->next, NULL, err);
     }
@@ -70,11 +98,8 @@ static bool steps(tf_batch *b, tf_error *err)
     if (!tf_batch_may_go_on(b, err) || !b->kind->check(b, NULL, err))
         return false;
     point(b, "before_record");
-    if (!tf_batch_write_record(b, NULL, err)) {
-        if (err->server_code == TF_CODE_DUPLICATE_KEY) /* a former owner came to it before us: it is done, not refused */
-            err->labels |= TF_LABEL_RETRYABLE;
+    if (!write_record(b, err))
         return false;
-    }
     point(b, "after_record");
     if (!tf_partition_advance(&context->store, b->partition, &b->next, NULL, err))
         return false;
