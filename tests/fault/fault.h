@@ -121,7 +121,7 @@ static inline void fault_next_is(mongoc_cursor_t *cursor, const bson_t *expected
         bool failed = mongoc_cursor_error(cursor, &error);
         fail_msg("%s: token %d is missing%s%s", what, i, failed ? ": " : "", failed ? error.message : "");
     } else if (found->len != expected->len || memcmp(bson_get_data(found), bson_get_data(expected), found->len) != 0) {
-        char *a = bson_as_json(expected, NULL), *b = bson_as_json(found, NULL);
+        char *a = bson_as_canonical_extended_json(expected, NULL), *b = bson_as_canonical_extended_json(found, NULL);
         print_error("%s: token %d is\n  %s\ninstead of\n  %s\n", what, i, b, a);
         bson_free(a);
         bson_free(b);
