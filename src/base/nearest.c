@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/text.h"
+
 enum { LONGEST = 64 };
 
 static size_t min(size_t a, size_t b)
@@ -48,7 +50,7 @@ const char *tf_nearest(const char *word, const char *const *candidates)
             continue;
         size_t steps = distance(word, length, *candidates, other);
         size_t allowed = ((length > other ? length : other) + 2) / 3;
-        if (length >= 3 && other > length && strncasecmp(word, *candidates, length) == 0)
+        if (length >= 3 && other > length && tf_text_begins(*candidates, word))
             steps = min(steps, allowed);
         if (steps < (length > other ? length : other) && steps <= allowed && (!best || steps < least)) {
             best = *candidates;

@@ -131,8 +131,8 @@ static bool set_flag(const char *value, const char *who, bool *out, tf_error *er
 {
     static const char *const words[][2] = {{"1", "0"}, {"true", "false"}, {"yes", "no"}, {"on", "off"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcasecmp(value, words[i][0]) == 0 || strcasecmp(value, words[i][1]) == 0) {
-            *out = strcasecmp(value, words[i][0]) == 0;
+        if (tf_text_same(value, words[i][0]) || tf_text_same(value, words[i][1])) {
+            *out = tf_text_same(value, words[i][0]);
             return true;
         }
     }

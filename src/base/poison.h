@@ -1,4 +1,5 @@
-/* Included before every translation unit: functions without a bound, or that run a shell, do not compile here. */
+/* Included before every translation unit: functions without a bound, or that run a shell, or that let the locale say which
+ * letters are the same, do not compile here. */
 #ifndef TF_BASE_POISON_H
 #define TF_BASE_POISON_H
 
@@ -14,6 +15,6 @@
 #undef vsprintf
 #undef strtok
 
-#pragma GCC poison strcpy strcat sprintf vsprintf gets system popen strtok tmpnam mktemp
+#pragma GCC poison strcpy strcat sprintf vsprintf gets system popen strtok tmpnam mktemp strcasecmp strncasecmp
 
 #endif

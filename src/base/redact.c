@@ -1,5 +1,7 @@
 #include "base/redact.h"
 
+#include "base/text.h"
+
 /* Options of a connection string whose value is a secret. */
 static const char *const secret_options[] = {
     "tlsCertificateKeyFilePassword=", "sslClientCertificateKeyPassword=", "AWS_SESSION_TOKEN:", "password=", NULL};
@@ -64,7 +66,7 @@ static const char *redact_option(sink *to, const char *text)
 {
     for (const char *const *option = secret_options; *option; option++) {
         size_t length = strlen(*option);
-        if (strncasecmp(text, *option, length) == 0) {
+        if (tf_text_begins(text, *option)) {
             put(to, text, length);
             put(to, "<hidden>", 8);
             return text + length + strcspn(text + length, "&,; \t\r\n'\"<>");

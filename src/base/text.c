@@ -1,6 +1,22 @@
 #include "base/text.h"
 
-#include <stdbool.h>
+static int lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+bool tf_text_begins(const char *text, const char *beginning)
+{
+    for (; *beginning; text++, beginning++)
+        if (lower(*text) != lower(*beginning))
+            return false;
+    return true;
+}
+
+bool tf_text_same(const char *text, const char *other)
+{
+    return tf_text_begins(text, other) && text[strlen(other)] == '\0';
+}
 
 size_t tf_utf8_next(const char *text, size_t length, uint32_t *codepoint)
 {

@@ -2,6 +2,7 @@
 #ifndef TF_BASE_TEXT_H
 #define TF_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,11 @@ size_t tf_utf8_next(const char *text, size_t length, uint32_t *codepoint);
 /* Copies `text` into `out` so that a terminal shows it as it is: line ends become blanks, control characters and
  * invalid UTF-8 become '?'. What does not fit ends with "...". Returns `out`. `size` is at least 4. */
 const char *tf_text_clean(const char *text, char *out, size_t size);
+
+/* Whether `text` is the other, or begins with it, but for the case of the letters A to Z. (strcasecmp asks the locale, and
+ * in a Turkish one PRIVKEY is not privkey.) */
+bool tf_text_same(const char *text, const char *other);
+bool tf_text_begins(const char *text, const char *beginning);
 
 /* A word as it is shown in a message: cleaned and cut; lives as long as the enclosing block. */
 #define TF_WORD(text) tf_text_clean((text), (char[72]){0}, 72)

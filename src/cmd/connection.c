@@ -115,7 +115,7 @@ static bool needs_password(const mongoc_uri_t *uri)
     static const char *const without[] = {"MONGODB-X509", "GSSAPI", "MONGODB-AWS", "MONGODB-OIDC"};
     const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
     for (size_t i = 0; mechanism && i < sizeof without / sizeof *without; i++)
-        if (strcasecmp(mechanism, without[i]) == 0)
+        if (tf_text_same(mechanism, without[i]))
             return false;
     return mongoc_uri_get_username(uri) != NULL;
 }
@@ -207,7 +207,7 @@ bool tf_database_name_check(const char *name, const char *option, tf_error *err)
                              option);
     }
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
-        if (strcasecmp(name, reserved[i]) == 0) {
+        if (tf_text_same(name, reserved[i])) {
             tf_error_set(err, TF_ERR_USAGE, "'%s' is a database of the server's own", name);
             return tf_error_hint(err, "Give the database to work on with %s.", option);
         }

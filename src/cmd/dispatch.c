@@ -5,6 +5,7 @@
 
 #include "base/help.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "cmd/version.h"
 #include "report/output.h"
 #include "report/terminal.h"
@@ -22,8 +23,8 @@ static bool wants_json(int argc, char **argv)
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--json") == 0)
             return true;
-    return variable && (strcmp(variable, "1") == 0 || strcasecmp(variable, "true") == 0 ||
-                        strcasecmp(variable, "yes") == 0 || strcasecmp(variable, "on") == 0);
+    return variable && (strcmp(variable, "1") == 0 || tf_text_same(variable, "true") ||
+                        tf_text_same(variable, "yes") || tf_text_same(variable, "on"));
 }
 
 static int show_help(const tf_command *const *commands, const tf_invocation *in)

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { DEEPEST = 256, PATH_MAX_LENGTH = 1024 };
 
 typedef struct {
@@ -16,7 +18,7 @@ static bool is_secret_name(const char *name)
     static const char *const names[] = {"secret", "privkey", "private_key", "privateKey", "password",
                                         "passwd", "witness", "mnemonic",    "nsec",       NULL};
     for (const char *const *known = names; *known; known++)
-        if (strcasecmp(*known, name) == 0)
+        if (tf_text_same(*known, name))
             return true;
     return strcmp(name, "C") == 0;
 }

@@ -1,5 +1,6 @@
 #include "sandbox/replica.h"
 
+#include "base/text.h"
 #include "sandbox/place.h"
 
 #include <arpa/inet.h>
@@ -58,7 +59,7 @@ static void log_reason(const tf_sandbox *sandbox, unsigned node, tf_error *err)
     bool telling = false;
     while (fgets(line, sizeof line, log)) {
         line[strcspn(line, "\n")] = '\0';
-        bool tells = strstr(line, "\"s\":\"E\"") || strstr(line, "\"s\":\"F\"") || strncasecmp(line, "error", 5) == 0;
+        bool tells = strstr(line, "\"s\":\"E\"") || strstr(line, "\"s\":\"F\"") || tf_text_begins(line, "error");
         if (line[0] && (tells || !telling))
             snprintf(reason, sizeof reason, "%.399s", line);
         telling |= tells;
