@@ -176,7 +176,7 @@ static bool assign(tf_options *options, const tf_option *row, const char *value,
     if (state->source > source)
         return true;
     if (source == TF_SOURCE_FLAG && state->source == source && row->kind != TF_OPT_LIST &&
-        strcmp(state->given, value)) {
+        strcmp(state->given, value) != 0) {
         tf_error_set(err, TF_ERR_USAGE, "option '--%s' is given twice, with different values", row->name);
         return tf_error_hint(err, "Give it once.");
     }
