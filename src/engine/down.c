@@ -2,6 +2,7 @@
 
 #include "backup/snapshot.h"
 #include "base/clock.h"
+#include "db/failure.h"
 #include "engine/lifecycle.h"
 #include "engine/outcome.h"
 #include "engine/resolve.h"
@@ -134,6 +135,11 @@ static const tf_migration *migration_of(const tf_context *context)
 /* Whatever stops a rollback leaves it resumable. Exit 6 is not for it: nothing was rolled back cleanly. */
 static void stop(tf_context *context, tf_error *err)
 {
+    if (err->server_code == TF_CODE_VALIDATION)
+        tf_error_hint(err,
+                      "The collection's validator refuses documents as they were before the repair. Relax it (collMod, "
+                      "validationLevel \"off\"), then: tokenfix down --resume=%s --confirm",
+                      context->run.id);
     if (tf_error_exit(err->code) != 7) {
         tf_error_detail(err, "%s", err->message);
         err->code = TF_ERR_INTERRUPTED;

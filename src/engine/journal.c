@@ -67,6 +67,17 @@ static bool write_record(tf_batch *b, tf_error *err)
     return false;
 }
 
+/* Whether the batch's last step was done, and only its answer lost. */
+static bool was_advanced(const tf_batch *b, bool *advanced, tf_error *err)
+{
+    tf_partition fresh = {0};
+    snprintf(fresh.id, sizeof fresh.id, "%s", b->partition->id);
+    bool ok = tf_partition_read(&b->context->store, &fresh, err);
+    *advanced = ok && fresh.seq == b->partition->seq + 1 && fresh.fence == b->partition->fence;
+    tf_partition_done(&fresh);
+    return ok;
+}
+
 static bool steps(tf_batch *b, tf_error *err)
 {
     tf_context *context = b->context;
@@ -74,7 +85,10 @@ static bool steps(tf_batch *b, tf_error *err)
     tf_batch_reset(b);
     point(b, "before_gather");
     if (b->recovering) {
-        if (!intend(b, err)) /* a failover may have lost the first */
+        bool advanced = false;
+        if (!was_advanced(b, &advanced, err))
+            return false;
+        if (!advanced && !intend(b, err)) /* a failover may have lost the first */
             return false;
         int got = tf_batch_record_read(&context->store, context->run.id, b->partition->n, b->partition->seq + 1, &found, err);
         if (got == 1)
@@ -83,6 +97,8 @@ static bool steps(tf_batch *b, tf_error *err)
         if (got < 0)
             return false;
         b->recorded = got == 1; /* died between record and cursor: only the cursor is missing */
+        if (b->recorded && advanced)
+            return true;
         if (b->recorded)
             return tf_partition_advance(&context->store, b->partition, &b->next, NULL, err);
     }

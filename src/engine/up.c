@@ -157,9 +157,12 @@ static bool target_is_ordinary(const tf_engine *engine, const char *name, tf_err
 
 /* ---- execution ---- */
 
-static bool undoes(const tf_error *error)
+/* A failed invariant takes the run back whenever it is found; a refusal only where it met the repair itself: of the proof's
+ * own records it is no reason to undo what is repaired. */
+static bool undoes(const tf_error *error, bool repaired)
 {
-    return error->code == TF_ERR_INVARIANT || error->code == TF_ERR_REFUSED_WRITE || error->code == TF_ERR_PERMISSION;
+    bool refused = error->code == TF_ERR_REFUSED_WRITE || error->code == TF_ERR_PERMISSION;
+    return error->code == TF_ERR_INVARIANT || (refused && !repaired);
 }
 
 static void say(const tf_engine *engine, const char *text)
@@ -269,7 +272,7 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
     out->repair_ms = context->repair_ms = tf_clock_ms() - begin;
     if (ok && finish(context, migration, out, err))
         return true;
-    if (undoes(err) && !context->stop_on_error && context->run.stored != TF_STATE_COMPLETED)
+    if (undoes(err, ok) && !context->stop_on_error && context->run.stored != TF_STATE_COMPLETED)
         return roll_back(context, out, err);
     else {
         bool canary = !ok && err->code == TF_ERR_INTERRUPTED && context->canary_left == 0;

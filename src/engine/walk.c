@@ -6,7 +6,8 @@
 
 #include <tokenfix/cleanup.h>
 
-enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_LATER = 4 << 20, BATCH_BYTES_CHOSEN = 16 << 20 };
+/* A chosen size is taken at its word up to 4 MB: what a batch holds is in memory three times. */
+enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_MOST = 4 << 20 };
 
 struct tf_walk {
     tf_context *context;
@@ -24,7 +25,7 @@ tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
     walk->context = context;
     walk->partition = partition;
     if (context->batch_bytes == 0)
-        context->batch_bytes = context->batch_size ? BATCH_BYTES_CHOSEN : BATCH_BYTES;
+        context->batch_bytes = context->batch_size ? BATCH_BYTES_MOST : BATCH_BYTES;
     walk->op = (tf_op){.client = context->store.client, .db = context->store.repaired, .what = "find the next candidates"};
     return walk;
 }
@@ -115,7 +116,7 @@ bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
     const bson_t *doc = NULL;
     if (walk->queue.count - walk->head < count && !walk->ended)
         compact(walk);
-    while (!walk->ended && walk->queue.count - walk->head < count && walk->queue.length < BATCH_BYTES_CHOSEN) {
+    while (!walk->ended && walk->queue.count - walk->head < count && walk->queue.length < BATCH_BYTES_MOST) {
         int got = next(walk, &doc, err);
         if (got < 0)
             return false;
@@ -163,7 +164,7 @@ size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t 
 void tf_walk_drop(tf_walk *walk, size_t count)
 {
     walk->head += count;
-    if (walk->context->batch_bytes < BATCH_BYTES_LATER) /* that went well */
+    if (walk->context->batch_bytes < BATCH_BYTES_MOST) /* that went well */
         walk->context->batch_bytes *= 2;
     if (walk->head >= walk->queue.count) {
         tf_docs_clear(&walk->queue);
