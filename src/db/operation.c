@@ -105,12 +105,8 @@ static void append_write_concern(const tf_op *op, bson_t *opts)
         return;
     bson_t concern;
     BSON_APPEND_DOCUMENT_BEGIN(opts, "writeConcern", &concern);
-    if (op->unwaited)
-        BSON_APPEND_INT32(&concern, "w", 1);
-    else {
-        BSON_APPEND_UTF8(&concern, "w", "majority");
-        BSON_APPEND_BOOL(&concern, "j", true);
-    }
+    BSON_APPEND_UTF8(&concern, "w", "majority");
+    BSON_APPEND_BOOL(&concern, "j", true);
     bson_append_document_end(opts, &concern);
 }
 

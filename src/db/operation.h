@@ -19,7 +19,6 @@ typedef struct tf_op {
     const char *what;     /* what is being done, for messages: "read the backup" */
     int64_t max_time_ms;  /* 0: none */
     bool local;           /* read concern local instead of majority */
-    bool unwaited;        /* write concern 1: the write that follows is waited for, and covers it */
     bool allow_secondary; /* secondaryPreferred instead of primary */
 } tf_op;
 

@@ -22,13 +22,6 @@ static void point(const tf_batch *b, const char *name)
 #define point(b, name) ((void)0)
 #endif
 
-/* A replica set has one order of all writes, and loses its end only: what is written before a write that a majority has is
- * there too. So the intent rides on the backup behind it, the record on the cursor. A cluster keeps an order per shard. */
-static void ride(tf_batch *b, bool on)
-{
-    b->context->store.unwaited = on && !b->recovering && !b->context->engine->client->facts.sharded;
-}
-
 /* {seq, ids, from, upto, cursor, target_seq, target_done}: all that is needed to take the batch up again */
 static bool intend(tf_batch *b, tf_error *err)
 {
@@ -40,10 +33,7 @@ static bool intend(tf_batch *b, tf_error *err)
     tf_id_append(&intent, "cursor", &b->next.cursor);
     BSON_APPEND_INT64(&intent, "target_seq", b->next.target_seq);
     BSON_APPEND_INT64(&intent, "target_done", b->next.target_done);
-    ride(b, true);
-    bool ok = tf_partition_intend(&b->context->store, b->partition, &intent, err);
-    ride(b, false);
-    if (!ok)
+    if (!tf_partition_intend(&b->context->store, b->partition, &intent, err))
         return false;
     if (b->partition->intent)
         bson_destroy(b->partition->intent);
@@ -56,10 +46,7 @@ static bool intend(tf_batch *b, tf_error *err)
 static bool write_record(tf_batch *b, tf_error *err)
 {
     tf_error one = {0};
-    ride(b, true);
-    bool ok = tf_batch_write_record(b, NULL, &one);
-    ride(b, false);
-    if (ok)
+    if (tf_batch_write_record(b, NULL, &one))
         return true;
     if (one.server_code == TF_CODE_DUPLICATE_KEY)
         one.labels |= TF_LABEL_RETRYABLE;
@@ -88,7 +75,7 @@ static bool steps(tf_batch *b, tf_error *err)
         bool advanced = false;
         if (!was_advanced(b, &advanced, err))
             return false;
-        if (!advanced && !intend(b, err)) /* a failover may have lost the first */
+        if (!advanced && !intend(b, err)) /* its answer may be what was lost */
             return false;
         int got = tf_batch_record_read(&context->store, context->run.id, b->partition->n, b->partition->seq + 1, &found, err);
         if (got == 1)

@@ -10,7 +10,7 @@ enum { SAMPLE = 1600 };
 bool tf_split_bounds(const tf_engine *engine, const tf_repair *repair, int64_t documents, int64_t batch, bson_t *bounds,
                      tf_error *err)
 {
-    int64_t most = documents / batch; /* not more partitions than full batches */
+    int64_t most = documents / (4 * batch); /* each with several full batches: a partition's last one is a fraction */
     size_t parts = most < TF_PARTITIONS_A_WORKER ? (size_t)most : TF_PARTITIONS_A_WORKER;
     if (documents <= batch || parts < 2)
         return true;

@@ -19,7 +19,6 @@ typedef struct tf_store {
     char repaired[64];   /* the repaired database */
     char prefix[16];
     const char *comment; /* of every operation: "tokenfix/<run>/<batch>"; NULL: "tokenfix" */
-    bool unwaited;       /* its writes are not waited for: see tf_op */
 } tf_store;
 
 /* Names of collections, to be handed to tf_store_name. */
