@@ -19,7 +19,7 @@ static void down__gives_back_what_a_lost_partition_had_changed(void **state)
 {
     tf_fixture *f = *state;
     tf_tokens_sample(f, 25);
-    assert_exit(tf_up(f, "--batch-size", "5"), 0);
+    assert_exit(tf_up(f, "--batch-size", "2"), 0);
     assert_true(tf_fixture_count(f, f->state_db, "partitions", "{\"seq\": {\"$gt\": 0}}") > 1);
     lose(f, "partitions", "{\"seq\": {\"$gt\": 0}}");
     tf_program *p = tf_down(f);
@@ -32,7 +32,7 @@ static void down__lists_a_batch_whose_record_is_lost(void **state)
 {
     tf_fixture *f = *state;
     tf_tokens_sample(f, 25);
-    assert_exit(tf_up(f, "--batch-size", "5"), 0);
+    assert_exit(tf_up(f, "--batch-size", "2"), 0);
     assert_true(tf_fixture_count(f, f->state_db, "batches", "{}") > 1);
     lose(f, "batches", "{\"seq\": 1}");
     tf_program *p = tf_down(f);
@@ -60,7 +60,7 @@ static void up__resumed_without_one_of_its_partitions_stops(void **state)
 {
     tf_fixture *f = *state;
     tf_tokens_sample(f, 25);
-    assert_exit(tf_up(f, "--batch-size", "5", "--canary", "5"), 7);
+    assert_exit(tf_up(f, "--batch-size", "2", "--canary", "5"), 7);
     lose(f, "partitions", "{\"seq\": 0}");
     tf_program *p = tf_up(f, "--resume");
     assert_exit(p, 7);
