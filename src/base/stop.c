@@ -30,8 +30,3 @@ void tf_stop_request(void)
     if (level < 2)
         level = level + 1;
 }
-
-void tf_stop_reset(void)
-{
-    level = 0;
-}

@@ -11,8 +11,7 @@ void tf_stop_install(void);
 /* 0 none, 1 orderly, 2 at once. Safe from any thread. */
 int tf_stop_level(void);
 
-/* What a signal does; for tests and for front ends without signals. */
+/* What a signal does; for front ends without signals. */
 void tf_stop_request(void);
-void tf_stop_reset(void);
 
 #endif

@@ -54,11 +54,6 @@ void tf_tally_free(tf_tally *tally)
     free(tally);
 }
 
-void tf_tally_freep(tf_tally **tally)
-{
-    tf_tally_free(*tally);
-}
-
 static void flat_name(const char *path, char *into, size_t size)
 {
     snprintf(into, size, "%s", path);

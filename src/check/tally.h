@@ -12,7 +12,6 @@ typedef struct tf_tally tf_tally;
 /* Never NULL; free with tf_tally_free, which accepts NULL. `repair` is borrowed and outlives the tally. */
 tf_tally *tf_tally_new(const tf_repair *repair);
 void tf_tally_free(tf_tally *tally);
-void tf_tally_freep(tf_tally **tally);
 void tf_tally_clear(tf_tally *tally);
 
 /* Adds the move of one document. `after` needs the ledger's fields only. INVARIANT when account or amount are not the

@@ -9,7 +9,7 @@
 
 #include <inttypes.h>
 
-enum { ATTEMPT_MS = 30000 }; /* the server ends a transaction after 60 s, and its client learns of it at the commit only */
+enum { ATTEMPT_MS = 30000 }; /* half of the 60 s after which the server would end the transaction */
 
 /* A point of the table of kill points: "up.before_backup", "down.after_write", … */
 #ifdef TF_FAILPOINTS
