@@ -5,6 +5,7 @@
 #ifndef TF_TESTS_FAULT_H
 #define TF_TESTS_FAULT_H
 
+#include "support/series.h"
 #include "support/tokens.h"
 
 #include <mongoc/mongoc.h>
@@ -61,6 +62,18 @@ static inline bson_t *fault_token(int i, bool wrong, int64_t *amount)
 static inline mongoc_collection_t *fault_collection(tf_fixture *f, const char *db, const char *name)
 {
     return mongoc_client_get_collection(f->client, db, name);
+}
+
+/* As after the setup: for the next repetition of a series. */
+static inline void fault_clear(tf_fixture *f)
+{
+    tf_fixture_forget(f);
+    bson_error_t error;
+    for (int i = 0; i < 2; i++) {
+        _cleanup_(mongoc_database_destroyp) mongoc_database_t *db = mongoc_client_get_database(f->client, i ? f->state_db : f->db);
+        if (!mongoc_database_drop(db, &error))
+            fail_msg("drop: %s", error.message);
+    }
 }
 
 /* Two tokens of five are defective. */
@@ -258,6 +271,9 @@ static inline void fault_assert_repaired(tf_fixture *f, const fault_data *data)
 
 /* ---- programs ---- */
 
+/* What --workers says in every program started below; 0: nothing. A series sets it: fault_workers = s.workers. */
+static int fault_workers;
+
 /* Starts it with failpoints ("name=kill@2,…"; NULL: none) and up to five arguments behind the usual ones. */
 static inline tf_program *fault_start(tf_fixture *f, const char *command, const char *points, const char *const *more)
 {
@@ -265,7 +281,12 @@ static inline tf_program *fault_start(tf_fixture *f, const char *command, const 
     size_t n = 4;
     for (; more && *more; more++)
         argv[n++] = *more;
-    char text[4096];
+    char text[4096], workers[16];
+    if (fault_workers) {
+        snprintf(workers, sizeof workers, "%d", fault_workers);
+        argv[n++] = "--workers";
+        argv[n++] = workers;
+    }
     snprintf(text, sizeof text, "TOKENFIX_FAILPOINT=%s", points ? points : "");
     const char *const env[] = {text, NULL};
     return tf_program_start(f, &(tf_program_options){.argv = argv, .env = env});

@@ -194,6 +194,28 @@ static void test_cell(void **state)
     check(c, &data);
 }
 
+static cell cells[(ROWS + 1) * SCENARIOS * STRATEGIES];
+static size_t cells_count;
+
+/* scripts/fault --full: all of them, and at the next go those that are left. */
+static void kill__at_every_point(void **state)
+{
+    tf_fixture *f = *state;
+    tf_series s = tf_series_begin("every_point", "kill -9 at every named point of up, resume, down and take-back, both strategies", 0,
+                                  (int)cells_count);
+    while (tf_series_next(&s)) {
+        FAULT_DATA_CLEANUP fault_data data;
+        cell *c = &cells[(size_t)s.at % cells_count];
+        print_message("%s\n", c->name);
+        fault_clear(f);
+        c->fixture = f;
+        fault_workers = s.workers;
+        fault_seed(f, &data);
+        run_scenario(c, &data);
+        check(c, &data);
+    }
+}
+
 static int setup_cell(void **state)
 {
     cell *c = *state;
@@ -297,27 +319,29 @@ static int rotation(void)
 
 int main(void)
 {
-    static cell cells[(ROWS + 1) * SCENARIOS * STRATEGIES];
-    static struct CMUnitTest tests[1 + sizeof cells / sizeof *cells];
+    static struct CMUnitTest tests[2 + sizeof cells / sizeof *cells];
     const char *only = getenv("TF_FAULT_ONLY"); /* a part of a test's name */
-    size_t count = 0, all = 0;
+    size_t count = 0;
     int part = rotation();
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(every_failpoint_of_the_sources_has_its_row);
     for (size_t r = 0; r <= ROWS; r++)
         for (int strategy = 0; strategy < STRATEGIES; strategy++)
             for (int scenario = 0; scenario < SCENARIOS; scenario++) {
-                cell *c = &cells[all];
+                cell *c = &cells[cells_count];
                 *c = (cell){.row = r < ROWS ? &rows[r] : NULL, .scenario = (enum scenario)scenario, .strategy = (enum strategy)strategy};
                 if (c->row ? passage(c->row, c->scenario, c->strategy) == 0 : scenario >= SETTLING)
                     continue;
                 snprintf(c->name, sizeof c->name, "kill__%s_%s__%s", scenario_names[scenario], strategy_names[strategy],
                          c->row ? c->row->point : "what_is_never_passed");
-                bool chosen = part < 0 || (int)(all % ROTATIONS) == part;
-                all++;
-                if (only ? !strstr(c->name, only) : !chosen)
+                bool chosen = part < 0 || (int)(cells_count % ROTATIONS) == part;
+                cells_count++;
+                if (tf_series_is_full() || (only ? !strstr(c->name, only) : !chosen))
                     continue;
                 tests[count++] = (struct CMUnitTest){c->name, test_cell, setup_cell, teardown_cell, c};
             }
-    print_message("rotation %d of %d: %zu of %zu cells of the table\n", part, ROTATIONS, count - 1, all);
+    if (tf_series_is_full())
+        tests[count++] = (struct CMUnitTest)TF_FIXTURE_TEST(kill__at_every_point);
+    else
+        print_message("rotation %d of %d: %zu of %zu cells of the table\n", part, ROTATIONS, count - 1, cells_count);
     return _cmocka_run_group_tests("kill points", tests, count, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static bool admin_run(tf_fixture *fixture, const char *db, bson_t *command, bson
     return mongoc_client_command_simple(fixture->client, db, owned, NULL, NULL, error);
 }
 
-static void free_programs(tf_fixture *fixture)
+void tf_fixture_forget(tf_fixture *fixture)
 {
     while (fixture->programs) {
         tf_program *program = fixture->programs;
@@ -100,7 +100,7 @@ static void free_programs(tf_fixture *fixture)
 int tf_fixture_teardown(void **state)
 {
     tf_fixture *fixture = *state;
-    free_programs(fixture);
+    tf_fixture_forget(fixture);
     for (unsigned i = 0; i < fixture->logins; i++) {
         char name[96];
         snprintf(name, sizeof name, "%s_%u", fixture->db, i);
@@ -274,7 +274,7 @@ int tf_fixture_own_teardown(void **state)
         setenv("XDG_STATE_HOME", fixture->state_home, 1);
     else
         unsetenv("XDG_STATE_HOME");
-    free_programs(fixture);
+    tf_fixture_forget(fixture);
     mongoc_client_destroy(fixture->client);
     free(fixture->state_home);
     free(fixture);

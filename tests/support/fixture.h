@@ -112,6 +112,9 @@ int64_t tf_program_number(const tf_program *program, const char *path);
 bool tf_program_flag(const tf_program *program, const char *path);
 bool tf_program_has(const tf_program *program, const char *path);
 
+/* Ends and frees every program started so far: for tests that start hundreds. */
+void tf_fixture_forget(tf_fixture *fixture);
+
 void tf_program_free(tf_program *program);
 TF_CLEANUP(tf_program *, tf_program_free)
 
