@@ -276,6 +276,18 @@ static bool take_value(reader *r, tf_options *owner, const tf_option *row, char 
     return done;
 }
 
+/* Of an option whose value may be left out: what is attached; of a choice also the next argument, if it is one of its
+ * words; else what the bare option means. */
+static const char *optional_value(reader *r, const tf_option *row, const char *attached)
+{
+    if (attached || row->kind != TF_OPT_CHOICE)
+        return attached ? attached : "";
+    for (const char *const *choice = row->choices; *choice && r->next < r->argc; choice++)
+        if (strcmp(*choice, r->argv[r->next]) == 0)
+            return r->argv[r->next++];
+    return row->choices[0];
+}
+
 static bool read_long(reader *r, char *text)
 {
     size_t length = strcspn(text, "=");
@@ -289,7 +301,7 @@ static bool read_long(reader *r, char *text)
             tf_error_set(r->err, TF_ERR_USAGE, "option '--%s' has an empty value", row->name);
             return tf_error_hint(r->err, "Write '--%s' or '--%s=VALUE'.", row->name, row->name);
         }
-        return assign(owner, row, attached ? attached : "", TF_SOURCE_FLAG, r->err);
+        return assign(owner, row, optional_value(r, row, attached), TF_SOURCE_FLAG, r->err);
     }
     if (row->kind != TF_OPT_FLAG)
         return take_value(r, owner, row, attached);
@@ -312,7 +324,7 @@ static bool read_short(reader *r, char *text)
         }
         if (row->kind != TF_OPT_FLAG && !row->optional)
             return take_value(r, owner, row, text[1] ? text + 1 : NULL);
-        if (!assign(owner, row, row->optional ? "" : "yes", TF_SOURCE_FLAG, r->err))
+        if (!assign(owner, row, row->optional ? optional_value(r, row, NULL) : "yes", TF_SOURCE_FLAG, r->err))
             return false;
     }
     return true;
@@ -395,9 +407,9 @@ bool tf_option_check(const tf_option *table, const tf_option *other, tf_error *e
             return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s' is there twice, or its letter is", row->name);
         if (row->kind == TF_OPT_CHOICE && (!row->choices || !row->choices[0]))
             return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s' has no choices", row->name);
-        if (row->optional && row->kind != TF_OPT_STRING)
-            return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s': only a string's value can be optional",
-                                row->name);
+        if (row->optional && row->kind != TF_OPT_STRING && row->kind != TF_OPT_CHOICE)
+            return tf_error_set(err, TF_ERR_INTERNAL,
+                                "option '--%s': only a string's or a choice's value can be optional", row->name);
         if (row->kind != TF_OPT_DOUBLE ? row->min > row->max : row->real_min > row->real_max)
             return tf_error_set(err, TF_ERR_INTERNAL, "option '--%s' has an empty range", row->name);
         if (!check_fallback(row, err))

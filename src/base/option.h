@@ -55,7 +55,8 @@ typedef struct tf_option {
     const char *const *choices; /* NULL-terminated */
     int64_t min, max;
     double real_min, real_max;
-    bool optional; /* --name and --name=VALUE; without a value the string is "" */
+    bool optional; /* --name and --name=VALUE; without a value a string is "", a choice its first. A choice takes the next
+                      argument too, where that is one of its words */
     bool secret;   /* the value is copied, and wiped where it came from */
 } tf_option;
 

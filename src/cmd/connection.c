@@ -247,22 +247,39 @@ static bool set_databases(const origin *from, tf_connection *to, tf_error *err)
     return true;
 }
 
-bool tf_connection_resolve(const tf_globals *globals, tf_connection *out, tf_error *err)
+static bool find_server(origin *from, tf_connection *to, tf_error *err)
+{
+    char *address = calloc(1, URI_MAX);
+    if (!address)
+        return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
+    bool good = find_address(from->globals, address, &from->source, err) && (to->uri = parse_address(address, err)) &&
+                set_databases(from, to, err);
+    explicit_bzero(address, URI_MAX);
+    free(address);
+    return good;
+}
+
+static bool resolve(const tf_globals *globals, bool only_names, tf_connection *out, tf_error *err)
 {
     origin from = {.globals = globals};
     tf_connection made = {.timeout_ms = (int64_t)(globals->timeout * 1000)};
-    char *address = calloc(1, URI_MAX);
-    bool good = address && find_address(globals, address, &from.source, err) &&
-                (made.uri = parse_address(address, err)) && set_databases(&from, &made, err) &&
-                set_tls(&from, made.uri, err) && set_credentials(&from, made.uri, err);
-    if (address)
-        explicit_bzero(address, URI_MAX);
-    free(address);
-    if (good)
-        *out = made;
-    else
+    if (!find_server(&from, &made, err) ||
+        (!only_names && !(set_tls(&from, made.uri, err) && set_credentials(&from, made.uri, err)))) {
         tf_connection_done(&made);
-    return good;
+        return false;
+    }
+    *out = made;
+    return true;
+}
+
+bool tf_connection_resolve(const tf_globals *globals, tf_connection *out, tf_error *err)
+{
+    return resolve(globals, false, out, err);
+}
+
+bool tf_connection_names(const tf_globals *globals, tf_connection *out, tf_error *err)
+{
+    return resolve(globals, true, out, err);
 }
 
 void tf_connection_done(tf_connection *connection)

@@ -21,6 +21,9 @@ typedef struct tf_connection {
  * error about passwords in the command line. Connects to nothing. TF_ERR_USAGE: what is given is contradictory,
  * malformed or not enough. *out (free with tf_connection_done) is untouched on failure. */
 bool tf_connection_resolve(const tf_globals *globals, tf_connection *out, tf_error *err);
+
+/* The same for who only wants the names of the databases and connects to nothing: no password is asked for. */
+bool tf_connection_names(const tf_globals *globals, tf_connection *out, tf_error *err);
 void tf_connection_done(tf_connection *connection);
 
 /* Whether `name` can be the name of a database of the user's: TF_ERR_USAGE says what is wrong. `option` is the option

@@ -5,26 +5,29 @@
 #include "report/json.h"
 #include "report/output.h"
 
-static bool find_kind(const char *given, const char **kind, tf_error *err)
+static bool is(const char *kind, const char *name)
 {
-    *kind = *given ? given : "run";
-    if (strcmp(*kind, "run") == 0 || strcmp(*kind, "monitor") == 0)
-        return true;
-    tf_error_set(err, TF_ERR_USAGE, "there is no role of that name: '%.60s'", given);
-    return tf_error_hint(err, "Write --print-role, --print-role=run or --print-role=monitor.");
+    return strcmp(kind, name) == 0;
 }
 
-/* In one database with the documents the tool's rights to insert would reach them too. */
+static const char *purpose(const char *kind)
+{
+    return is(kind, "run")       ? "preview, up, verify, down, pause and cancel"
+           : is(kind, "monitor") ? "seeing load and lag of the replica set"
+           : is(kind, "audit")   ? "status, preview, verify and history, which only read"
+                                 : "deleting old backups and records";
+}
+
+/* In one database with the documents the tool's rights to read backups, to insert or to delete would reach them too. */
 static bool check_databases(const tf_connection *connection, const char *kind, tf_error *err)
 {
-    if (strcmp(kind, "run") != 0 || strcmp(connection->db, connection->state_db) != 0)
+    if (is(kind, "monitor") || strcmp(connection->db, connection->state_db) != 0)
         return true;
     tf_error_set(err, TF_ERR_USAGE, "no least role can be cut while the state is kept in the repaired database");
-    return tf_error_hint(
-        err,
-        "The backups' names are not known beforehand, so the right to insert would have to cover every "
-        "collection of '%s'. Leave --state-db out, or name another database.",
-        connection->db);
+    return tf_error_hint(err,
+                         "The backups' names are not known beforehand, so the rights on them would have to cover every "
+                         "collection of '%s'. Leave --state-db out, or name another database.",
+                         connection->db);
 }
 
 /* {createRole: name, privileges: […], roles: []} */
@@ -37,10 +40,10 @@ static bool make_command(const tf_connection *connection, const tf_migration *mi
     if (!repair)
         return false;
     tf_role_document(kind, connection->db, connection->state_db, repair->collection, migration->reads, &privileges);
-    if (strcmp(kind, "run") == 0)
-        snprintf(name, sizeof name, "tokenfix_run_%s", connection->db);
-    else
+    if (is(kind, "monitor"))
         snprintf(name, sizeof name, "tokenfix_monitor");
+    else
+        snprintf(name, sizeof name, "tokenfix_%s_%s", kind, connection->db);
     BSON_APPEND_UTF8(out, "createRole", name);
     BSON_APPEND_ARRAY(out, "privileges", &privileges);
     BSON_APPEND_ARRAY(out, "roles", &none);
@@ -58,8 +61,7 @@ static void print_text(const bson_t *command, const char *kind)
 {
     bson_iter_t iter;
     const char *name = bson_iter_init_find(&iter, command, "createRole") ? bson_iter_utf8(&iter, NULL) : "";
-    printf("// The least role for %s. Run this in mongosh as somebody who may create roles.\n",
-           strcmp(kind, "run") == 0 ? "preview, up, verify and down" : "seeing the members of the replica set");
+    printf("// The least role for %s. Run this in mongosh as somebody who may create roles.\n", purpose(kind));
     print_shell(stdout, command);
     printf("\n// Then a user who has it; the password is asked for. A user may have several roles.\n"
            "db.getSiblingDB(\"admin\").createUser({user: \"tokenfix\", pwd: passwordPrompt(), roles: [\"%s\"]})\n",
@@ -83,14 +85,13 @@ static void print_json(const bson_t *command, const char *kind)
     tf_output_success(&data);
 }
 
-int tf_role_report(const tf_globals *globals, const tf_migration *migration, const char *given)
+int tf_role_report(const tf_globals *globals, const tf_migration *migration, const char *kind)
 {
     tf_error err = {0};
     _cleanup_(tf_connection_done) tf_connection connection = {0};
     _cleanup_bson_ bson_t command = BSON_INITIALIZER;
-    const char *kind = NULL;
-    if (!find_kind(given, &kind, &err) || !tf_connection_resolve(globals, &connection, &err) ||
-        !check_databases(&connection, kind, &err) || !make_command(&connection, migration, kind, &command, &err))
+    if (!tf_connection_names(globals, &connection, &err) || !check_databases(&connection, kind, &err) ||
+        !make_command(&connection, migration, kind, &command, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
     if (globals->json)
         print_json(&command, kind);

@@ -6,7 +6,7 @@
 
 #include "base/command.h"
 
-/* Prints the role of `kind` ("run", which "" means too, or "monitor") for the databases that the global options name:
+/* Prints the role of `kind` (one of tf_role_kinds) for the databases that the global options name:
  * as a command for mongosh, or with --json as data. Connects to nothing. Returns the exit status. */
 int tf_role_report(const tf_globals *globals, const tf_migration *migration, const char *kind);
 

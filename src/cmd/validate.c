@@ -1,11 +1,12 @@
+#include "base/text.h"
 #include "check/prerequisite.h"
 #include "cmd/commands.h"
 #include "cmd/role_report.h"
 #include "cmd/session.h"
+#include "db/role.h"
 #include "report/output.h"
 #include "report/table.h"
 #include "report/terminal.h"
-#include "base/text.h"
 
 typedef struct {
     const char *strategy, *print_role;
@@ -17,11 +18,13 @@ static const tf_option options[] = {
     TF_OPTION_CHOICE(validate_args, strategy, "strategy", strategies,
                      "The strategy that 'up' will be given: a standalone server passes with journal only.",
                      .fallback = "transaction"),
-    TF_OPTION_STRING(
-        validate_args, print_role, "print-role",
-        "Print the command that creates the least role for this database instead, and connect to nothing: run "
-        "(the default: preview, up, verify, down) or monitor (sees the members of the replica set).",
-        .metavar = "run|monitor", .optional = true),
+    TF_OPTION_CHOICE(
+        validate_args, print_role, "print-role", tf_role_kinds,
+        "Print the command that creates a least role for this database instead, and connect to nothing: run (the "
+        "default: preview, up, verify, down, pause, cancel), monitor (sees load and lag of the replica set), audit (status, "
+        "preview, verify, history: reads only) or purge (deletes old backups and records, and cannot read the repaired "
+        "database).",
+        .optional = true),
     TF_OPTION_END,
 };
 

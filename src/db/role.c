@@ -33,26 +33,41 @@ static void grant(bson_t *privileges, const char *db, const char *collection, co
     bson_append_document_end(privileges, &privilege);
 }
 
+const char *const tf_role_kinds[] = {"run", "monitor", "audit", "purge", NULL};
+
+static void grant_repaired(bson_t *privileges, const char *db, const char *collection, const char *const *others,
+                           const char *const *actions)
+{
+    static const char *const read[] = {"find", NULL};
+    static const char *const facts[] = {"listIndexes", "listCollections", "collStats", "dbStats", NULL};
+    grant(privileges, db, collection, actions);
+    for (const char *const *at = others; at && *at; at++)
+        grant(privileges, db, *at, read);
+    grant(privileges, db, "", facts);
+}
+
 void tf_role_document(const char *kind, const char *db, const char *state_db, const char *collection,
                       const char *const *other_read_collections, bson_t *privileges)
 {
-    static const char *const repair[] = {"find", "update", NULL};
-    static const char *const read[] = {"find", NULL};
-    static const char *const facts[] = {"listIndexes", "listCollections", "collStats", "dbStats", NULL};
-    static const char *const records[] = {
-        "find", "insert", "createCollection", "createIndex", "listCollections", "listIndexes", "dbStats", NULL};
-    static const char *const update[] = {"update", NULL};
-    static const char *const changing[] = {"runs", "partitions", "ledger", NULL};
     static const char *const watch[] = {"replSetGetStatus", "serverStatus", "getParameter", NULL};
+    static const char *const repair[] = {"find", "update", NULL}, *const look[] = {"find", NULL};
+    static const char *const keep[] = {
+        "find", "insert", "createCollection", "createIndex", "listCollections", "listIndexes", "dbStats", NULL};
+    static const char *const read[] = {"find", "listCollections", "listIndexes", "dbStats", NULL};
+    static const char *const delete[] = {"find",        "remove",  "dropCollection", "listCollections",
+                                         "listIndexes", "dbStats", "collStats",      NULL};
+    static const char *const update[] = {"update", NULL}, *const changing[] = {"runs", "partitions", "ledger", NULL};
     if (strcmp(kind, "monitor") == 0) {
         grant(privileges, NULL, NULL, watch);
-        return;
+    } else if (strcmp(kind, "audit") == 0) {
+        grant_repaired(privileges, db, collection, other_read_collections, look);
+        grant(privileges, state_db, "", read);
+    } else if (strcmp(kind, "purge") == 0) {
+        grant(privileges, state_db, "", delete);
+    } else {
+        grant_repaired(privileges, db, collection, other_read_collections, repair);
+        grant(privileges, state_db, "", keep);
+        for (const char *const *at = changing; *at; at++)
+            grant(privileges, state_db, *at, update);
     }
-    grant(privileges, db, collection, repair);
-    for (const char *const *at = other_read_collections; at && *at; at++)
-        grant(privileges, db, *at, read);
-    grant(privileges, db, "", facts);
-    grant(privileges, state_db, "", records);
-    for (const char *const *at = changing; *at; at++)
-        grant(privileges, state_db, *at, update);
 }

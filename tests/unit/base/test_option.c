@@ -11,7 +11,7 @@ typedef struct {
     bool confirm, dry_run, no_color;
     int64_t batch_size, memory;
     double rate;
-    const char *strategy, *db, *password, *resume;
+    const char *strategy, *db, *password, *resume, *print;
     tf_strings only;
 } sample;
 
@@ -29,6 +29,7 @@ static const tf_option rows[] = {
     TF_OPTION_STRING(sample, db, "db", "Database.", .letter = 'd', .env = "TFT_DB"),
     TF_OPTION_STRING(sample, password, "password", "Password.", .secret = true, .env = "TFT_PASSWORD"),
     TF_OPTION_STRING(sample, resume, "resume", "Go on.", .optional = true, .metavar = "RUN"),
+    TF_OPTION_CHOICE(sample, print, "print", strategies, "Print it.", .letter = 'P', .optional = true),
     TF_OPTION_LIST(sample, only, "only", "Only these."),
     TF_OPTION_END,
 };
@@ -219,6 +220,28 @@ static void option__optional_value_needs_the_equals_sign(void **state)
     assert_null(now.args.resume);
 }
 
+static void option__optional_choice_takes_the_next_word_only_if_it_is_one(void **state)
+{
+    (void)state;
+    assert_true(PARSE("--print"));
+    assert_string_equal(now.args.print, "transaction");
+    assert_true(PARSE("--print", "journal", "word"));
+    assert_string_equal(now.args.print, "journal");
+    assert_int_equal(now.words_count, 1);
+    assert_true(PARSE("--print", "word"));
+    assert_string_equal(now.args.print, "transaction");
+    assert_string_equal(now.words[0], "word");
+    assert_true(PARSE("-P", "journal"));
+    assert_string_equal(now.args.print, "journal");
+    assert_true(PARSE("--print=journal"));
+    assert_string_equal(now.args.print, "journal");
+    assert_false(PARSE("--print=jurnal"));
+    assert_refused(TF_ERR_USAGE, "option '--print': 'jurnal' is not one of transaction|journal",
+                   "Did you mean 'journal'?");
+    assert_true(PARSE("word"));
+    assert_null(now.args.print);
+}
+
 static void option__missing_value_is_refused(void **state)
 {
     (void)state;
@@ -382,6 +405,7 @@ int main(void)
         cmocka_unit_test(option__sizes_have_units),
         cmocka_unit_test(option__choice_out_of_list_gets_the_nearest),
         cmocka_unit_test(option__optional_value_needs_the_equals_sign),
+        cmocka_unit_test(option__optional_choice_takes_the_next_word_only_if_it_is_one),
         cmocka_unit_test(option__missing_value_is_refused),
         cmocka_unit_test(option__flag_takes_no_value),
         cmocka_unit_test(option__given_twice_differently_is_refused),

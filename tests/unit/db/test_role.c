@@ -37,11 +37,32 @@ static void role__of_a_monitor_sees_the_cluster_and_no_data(void **state)
                       "\"serverStatus\", \"getParameter\" ] } ]");
 }
 
+static void role__of_an_audit_holds_no_action_that_writes(void **state)
+{
+    (void)state;
+    expect("audit",
+           "[ { \"resource\" : { \"db\" : \"d\", \"collection\" : \"things\" }, \"actions\" : [ \"find\" ] }, "
+           "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"owners\" }, \"actions\" : [ \"find\" ] }, "
+           "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"\" }, \"actions\" : [ \"listIndexes\", "
+           "\"listCollections\", \"collStats\", \"dbStats\" ] }, "
+           "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"\" }, \"actions\" : [ \"find\", "
+           "\"listCollections\", \"listIndexes\", \"dbStats\" ] } ]");
+}
+
+static void role__of_a_purge_reaches_the_state_database_only(void **state)
+{
+    (void)state;
+    expect("purge", "[ { \"resource\" : { \"db\" : \"s\", \"collection\" : \"\" }, \"actions\" : [ \"find\", \"remove\", "
+                    "\"dropCollection\", \"listCollections\", \"listIndexes\", \"dbStats\", \"collStats\" ] } ]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(role__of_a_run_is_the_documented_one),
         cmocka_unit_test(role__of_a_monitor_sees_the_cluster_and_no_data),
+        cmocka_unit_test(role__of_an_audit_holds_no_action_that_writes),
+        cmocka_unit_test(role__of_a_purge_reaches_the_state_database_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
