@@ -1,4 +1,4 @@
-/* The benchmark's plan: what is run in a round, in which order. See scripts/bench. */
+/* The benchmark's options and what is begun and ended with it. See scripts/bench. */
 #include "bench.h"
 
 #include <getopt.h>
@@ -6,6 +6,8 @@
 #include <tokenfix/cleanup.h>
 
 #include "base/clock.h"
+
+const char *const bench_strategies[2] = {"transaction", "journal"};
 
 static bench *running; /* its sandbox is removed when the program fails */
 
@@ -35,116 +37,40 @@ void bench_fail(const char *format, ...)
     exit(1);
 }
 
-#define RUN(b, out, data, ...) bench_program(b, (const char *const[]){__VA_ARGS__, NULL}, out, data)
-
-static void up_and_down(bench *b, const char *strategy, bench_results *results, bench_kind up, bench_kind verify, bench_kind down)
+void bench_shuffle(int *order, int count)
 {
-    int round = results->rounds;
-    _cleanup_bson_ bson_t data = BSON_INITIALIZER;
-    bson_iter_t iter;
-    RUN(b, &results->times[up][round], &data, "up", "--confirm", "--yes", "--strategy", strategy);
-    if (!bson_iter_init_find(&iter, &data, "affectedTokens") || bson_iter_as_int64(&iter) != b->defects)
-        bench_fail("up did not repair what was seeded");
-    bench_settle(b);
-    RUN(b, &results->times[verify][round], NULL, "verify");
-    bench_settle(b);
-    RUN(b, &results->times[down][round], NULL, "down", "--confirm", "--yes", "--strategy", strategy);
-}
-
-static void part(bench *b, int which, bench_results *results)
-{
-    int round = results->rounds;
-    switch (which) {
-    case 0:
-        bench_floor(b, &results->times[BENCH_FLOOR][round]);
-        break;
-    case 1:
-        bench_bare_loop(b, &results->times[BENCH_BARE][round]);
-        break;
-    case 2:
-        up_and_down(b, "transaction", results, BENCH_UP_T, BENCH_VERIFY_T, BENCH_DOWN_T);
-        break;
-    case 3:
-        up_and_down(b, "journal", results, BENCH_UP_J, BENCH_VERIFY_J, BENCH_DOWN_J);
-        break;
-    case 4:
-        RUN(b, &results->times[BENCH_PREVIEW][round], NULL, "preview");
-        bench_bare_group(b, &results->times[BENCH_GROUP][round]);
-        break;
-    default:
-        bench_bare_group(b, &results->times[BENCH_GROUP][round]);
-        RUN(b, &results->times[BENCH_PREVIEW][round], NULL, "preview");
-    }
-}
-
-/* Floor, bare loop, both strategies and the preview, in an order of chance. */
-static void one_round(bench *b, bench_results *results)
-{
-    int order[5] = {0, 1, 2, 3, 4 + (int)tf_clock_random(2)};
-    for (int i = 4; i > 0; i--) {
+    for (int i = count - 1; i > 0; i--) {
         int j = (int)tf_clock_random((uint64_t)i + 1), keep = order[i];
         order[i] = order[j];
         order[j] = keep;
     }
-    for (int i = 0; i < 5; i++) {
-        bench_reset(b);
-        part(b, order[i], results);
-    }
-    results->rounds++;
-}
-
-static void first_estimates(bench *b)
-{
-    const char *const strategies[] = {"transaction", "journal"};
-    for (int i = 0; i < 2; i++) {
-        _cleanup_bson_ bson_t data = BSON_INITIALIZER;
-        bson_iter_t iter, at;
-        bench_times ignored;
-        setenv("TOKENFIX_STRATEGY", strategies[i], 1);
-        RUN(b, &ignored, &data, "preview"); /* the first is a warm-up as well */
-        if (bson_iter_init(&iter, &data) && bson_iter_find_descendant(&iter, "stats.estimatedExecutionMs", &at))
-            b->estimate_ms[i] = bson_iter_as_int64(&at);
-    }
-    unsetenv("TOKENFIX_STRATEGY");
-}
-
-static bool dense(bench *b)
-{
-    static bench_results results;
-    first_estimates(b);
-    for (int i = 0; i < b->rounds; i++) {
-        bench_say("round %d of %d", i + 1, b->rounds);
-        one_round(b, &results);
-    }
-    return bench_report(b, &results);
-}
-
-/* A few defects in a large collection: how often is it passed over? */
-static bool sparse(bench *b)
-{
-    const char *const strategies[] = {"transaction", "journal"};
-    bench_times runs[2];
-    bench_phases phases[2];
-    for (int i = 0; i < 2; i++) {
-        bench_reset(b);
-        RUN(b, &runs[i], NULL, "up", "--confirm", "--yes", "--strategy", strategies[i]);
-        bench_reset(b);
-        bench_up_phases(b, strategies[i], &phases[i]);
-    }
-    return bench_report_sparse(b, runs, phases);
 }
 
 static _Noreturn void usage(void)
 {
-    fputs("Usage: scripts/bench [--tokens N] [--indexes 8|12] [--rounds N] [--cache-mb MB] [--json FILE] [--sparse]\n"
-          "  --tokens N     documents to seed, 20 % of them defective; 250000\n"
-          "  --indexes N    the indexes of the application's model (8) or of production (12); 12\n"
-          "  --rounds N     times everything is measured, medians count; 3\n"
-          "  --cache-mb MB  the server's cache; 4096\n"
-          "  --json FILE    writes all figures there\n"
-          "  --sparse       1,000 defects among 1,000,000 documents instead: passes over the collection\n"
-          "Ends with 0 when every target was reached, with 3 when one was missed.\n",
-          stderr);
+    fputs(
+        "Usage: scripts/bench [--sparse | --scale | --application] [options] [-- OPTION...]\n"
+        "\n"
+        "  (nothing)      the floor, up, verify, down with both strategies, and what they are compared with\n"
+        "  --sparse       1,000 defects among 1,000,000 documents: passes over the collection\n"
+        "  --scale        up and down of 10^4, 10^5 and 10^6 affected documents: writes docs/performance.md and "
+        "docs/scale.svg\n"
+        "  --application  how long an application's writes take, without the tool and beside up and down\n"
+        "\n"
+        "  --tokens N     documents to seed; 500000, with --targets 3 or --application 250000\n"
+        "  --defects P    percent of them that are defective; 20, with --scale 50\n"
+        "  --affected N   --scale: the largest number, the others are a tenth and a hundredth; 1000000\n"
+        "  --indexes N    the indexes of the application's model (8) or of production (12); 12\n"
+        "  --rounds N     times everything is measured, medians count; 3 (with --scale a third of it for the largest)\n"
+        "  --workers N    of up, verify and down; the tool's own default, with --targets 3 one\n"
+        "  --targets 3|4  of which issue; 4. 3 is for one worker, and measures its transactions by hand as well\n"
+        "  --rate N       --application: writes in a second; 500\n"
+        "  --cache-mb MB  the server's cache; 4096, with --scale 8192\n"
+        "  --json FILE    writes all figures there\n"
+        "  --docs DIR     --scale: where performance.md is and scale.svg goes; docs\n"
+        "  -- OPTION...   handed to every up and down\n"
+        "Ends with 0 when every target was reached, with 3 when one was missed.\n",
+        stderr);
     exit(2);
 }
 
@@ -157,53 +83,119 @@ static int64_t number(const char *text, int64_t least, int64_t most)
     return value;
 }
 
+static void choose_mode(bench *b, bench_mode mode)
+{
+    if (b->mode != BENCH_DENSE)
+        usage();
+    b->mode = mode;
+}
+
+static void take(bench *b, int option, const char *value)
+{
+    switch (option) {
+    case 't':
+        b->tokens = number(value, 1000, 100000000);
+        break;
+    case 'd':
+        b->percent = (double)number(value, 1, 100);
+        break;
+    case 'a':
+        b->affected = number(value, 1000, 10000000);
+        break;
+    case 'i':
+        b->indexes = (int)number(value, 8, 12);
+        break;
+    case 'r':
+        b->rounds = (int)number(value, 1, BENCH_ROUNDS_MAX);
+        break;
+    case 'w':
+        b->workers = (int)number(value, 1, 64);
+        break;
+    case 'g':
+        b->targets = (int)number(value, 3, 4);
+        break;
+    case 'R':
+        b->rate = (int)number(value, 1, 10000);
+        break;
+    case 'c':
+        b->cache_mb = (int)number(value, 256, 1048576);
+        break;
+    case 'j':
+        b->json = value;
+        break;
+    case 'D':
+        b->docs = value;
+        break;
+    case 's':
+        choose_mode(b, BENCH_SPARSE);
+        break;
+    case 'S':
+        choose_mode(b, BENCH_SCALE);
+        break;
+    case 'A':
+        choose_mode(b, BENCH_APPLICATION);
+        break;
+    case 'b':
+        b->tokenfix = value;
+        break;
+    case 'n':
+        b->name = value;
+        break;
+    default:
+        usage();
+    }
+}
+
+static void parse(bench *b, int argc, char **argv)
+{
+    static const struct option options[] = {{"tokens", 1, NULL, 't'},   {"defects", 1, NULL, 'd'},
+                                            {"affected", 1, NULL, 'a'}, {"indexes", 1, NULL, 'i'},
+                                            {"rounds", 1, NULL, 'r'},   {"workers", 1, NULL, 'w'},
+                                            {"targets", 1, NULL, 'g'},  {"rate", 1, NULL, 'R'},
+                                            {"cache-mb", 1, NULL, 'c'}, {"json", 1, NULL, 'j'},
+                                            {"docs", 1, NULL, 'D'},     {"sparse", 0, NULL, 's'},
+                                            {"scale", 0, NULL, 'S'},    {"application", 0, NULL, 'A'},
+                                            {"tokenfix", 1, NULL, 'b'}, {"name", 1, NULL, 'n'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1)
+        take(b, option, optarg);
+    if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+        usage();
+    b->extra = argv + optind;
+    if (!b->tokenfix || !b->name || (b->indexes != 8 && b->indexes != 12))
+        usage();
+}
+
+static void fill_in(bench *b)
+{
+    char workers[16];
+    if (b->workers == 0 && b->targets == 3)
+        b->workers = 1;
+    snprintf(workers, sizeof workers, "%d", b->workers);
+    if (b->workers > 0)
+        setenv("TOKENFIX_WORKERS", workers, 1);
+    if (b->tokens == 0)
+        b->tokens = b->mode == BENCH_SPARSE                           ? 1000000
+                    : b->mode == BENCH_APPLICATION || b->targets == 3 ? 250000
+                                                                      : 500000;
+    if (b->percent == 0)
+        b->percent = b->mode == BENCH_SPARSE ? 100.0 * 1000 / (double)b->tokens : b->mode == BENCH_SCALE ? 50 : 20;
+    if (b->cache_mb == 0)
+        b->cache_mb = b->mode == BENCH_SCALE ? 8192 : 4096;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"tokens", 1, NULL, 't'},   {"indexes", 1, NULL, 'i'}, {"rounds", 1, NULL, 'r'},
-                                            {"cache-mb", 1, NULL, 'c'}, {"json", 1, NULL, 'j'},    {"sparse", 0, NULL, 's'},
-                                            {"tokenfix", 1, NULL, 'b'}, {"name", 1, NULL, 'n'},    {NULL, 0, NULL, 0}};
-    static bench b = {.indexes = 12, .rounds = 3, .cache_mb = 4096, .percent = 20};
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-        switch (option) {
-        case 't':
-            b.tokens = number(optarg, 1000, 100000000);
-            break;
-        case 'i':
-            b.indexes = (int)number(optarg, 8, 12);
-            break;
-        case 'r':
-            b.rounds = (int)number(optarg, 1, BENCH_ROUNDS_MAX);
-            break;
-        case 'c':
-            b.cache_mb = (int)number(optarg, 256, 1048576);
-            break;
-        case 'j':
-            b.json = optarg;
-            break;
-        case 's':
-            b.sparse = true;
-            break;
-        case 'b':
-            b.tokenfix = optarg;
-            break;
-        case 'n':
-            b.name = optarg;
-            break;
-        default:
-            usage();
-        }
-    if (optind != argc || !b.tokenfix || !b.name || (b.indexes != 8 && b.indexes != 12))
-        usage();
-    if (b.tokens == 0)
-        b.tokens = b.sparse ? 1000000 : 250000;
-    if (b.sparse)
-        b.percent = 100.0 * 1000 / (double)b.tokens;
+    static bool (*const modes[])(bench *) = {bench_dense, bench_sparse, bench_scale, bench_application};
+    static bench b = {.affected = 1000000, .indexes = 12, .rounds = 3, .targets = 4, .rate = 500, .docs = "docs"};
+    parse(&b, argc, argv);
+    fill_in(&b);
     mongoc_init();
     mongoc_log_set_handler(NULL, NULL);
     running = &b;
     bench_start(&b);
-    bool reached = b.sparse ? sparse(&b) : dense(&b);
+    bool reached = modes[b.mode](&b);
     running = NULL;
     bench_stop(&b);
     mongoc_cleanup();

@@ -18,9 +18,10 @@ static bson_t *filter_new(void)
 /* The pipeline of the repair, so that the same fields of the same documents change. */
 static bson_t *update_new(int64_t now)
 {
-    return BCON_NEW("0", "{", "$set", "{", "status", BCON_UTF8("spent"), "spent_at", BCON_DATE_TIME(now), "updatedAt", "{", "$cond", "[", "{",
-                    "$eq", "[", "{", "$type", BCON_UTF8("$updatedAt"), "}", BCON_UTF8("missing"), "]", "}", BCON_UTF8("$$REMOVE"),
-                    BCON_DATE_TIME(now), "]", "}", "updated_at", "{", "$cond", "[", "{", "$eq", "[", "{", "$type", BCON_UTF8("$updated_at"), "}",
+    return BCON_NEW("0", "{", "$set", "{", "status", BCON_UTF8("spent"), "spent_at", BCON_DATE_TIME(now), "updatedAt",
+                    "{", "$cond", "[", "{", "$eq", "[", "{", "$type", BCON_UTF8("$updatedAt"), "}",
+                    BCON_UTF8("missing"), "]", "}", BCON_UTF8("$$REMOVE"), BCON_DATE_TIME(now), "]", "}", "updated_at",
+                    "{", "$cond", "[", "{", "$eq", "[", "{", "$type", BCON_UTF8("$updated_at"), "}",
                     BCON_UTF8("missing"), "]", "}", BCON_UTF8("$$REMOVE"), BCON_DATE_TIME(now), "]", "}", "}", "}");
 }
 
@@ -64,8 +65,10 @@ static int64_t updated(const bson_t *reply)
 /* Read the affected documents, insert_many of 1,000 into a copy, one update_many. */
 void bench_floor(bench *b, bench_times *out)
 {
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *tokens = mongoc_client_get_collection(b->client, BENCH_DB, BENCH_TOKENS);
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *copy = mongoc_client_get_collection(b->client, "wallet_copy", BENCH_TOKENS);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *tokens =
+        mongoc_client_get_collection(b->client, BENCH_DB, BENCH_TOKENS);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *copy =
+        mongoc_client_get_collection(b->client, "wallet_copy", BENCH_TOKENS);
     _cleanup_(bson_destroyp) bson_t *filter = filter_new(), *update = update_new(tf_clock_wall_ms());
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("writeConcern", "{", "w", BCON_UTF8("majority"), "}");
     int64_t begin = tf_clock_ms(), copied = 0;
@@ -88,6 +91,93 @@ void bench_floor(bench *b, bench_times *out)
     tf_docs_done(&docs);
 }
 
+static int64_t replace(mongoc_collection_t *in, const tf_docs *docs, const bson_t *opts)
+{
+    _cleanup_(mongoc_bulk_operation_destroyp) mongoc_bulk_operation_t *bulk =
+        mongoc_collection_create_bulk_operation_with_opts(in, opts);
+    _cleanup_(bson_destroyp) bson_t *unchecked = BCON_NEW("validate", BCON_BOOL(false));
+    bson_t reply, view;
+    bson_iter_t iter;
+    bson_error_t error;
+    for (size_t i = 0; i < docs->count; i++) {
+        _cleanup_bson_ bson_t selector = BSON_INITIALIZER;
+        tf_docs_view(docs, i, &view);
+        if (bson_iter_init_find(&iter, &view, "_id"))
+            bson_append_iter(&selector, "_id", -1, &iter);
+        if (!mongoc_bulk_operation_replace_one_with_opts(bulk, &selector, &view, unchecked, &error))
+            bench_fail("%s", error.message);
+    }
+    if (!mongoc_bulk_operation_execute(bulk, &reply, &error))
+        bench_fail("%s", error.message);
+    int64_t n = bson_iter_init_find(&iter, &reply, "nModified") ? bson_iter_as_int64(&iter) : -1;
+    bson_destroy(&reply);
+    return n;
+}
+
+/* Reads the documents of the same _ids, and counts them. */
+static int64_t count_same(mongoc_collection_t *in, const tf_docs *docs)
+{
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
+    tf_docs_append_ids(docs, &ids);
+    _cleanup_(bson_destroyp) bson_t *those = BCON_NEW("_id", "{", "$in", BCON_ARRAY(&ids), "}");
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(in, those, NULL, NULL);
+    const bson_t *doc;
+    bson_error_t error;
+    int64_t n = 0;
+    while (mongoc_cursor_next(cursor, &doc))
+        n++;
+    if (mongoc_cursor_error(cursor, &error))
+        bench_fail("%s", error.message);
+    return n;
+}
+
+/* What the floor changed, given back from its copy: replaceOne by _id, 1,000 to an unordered bulk write. */
+void bench_bare_replace(bench *b, bench_times *out)
+{
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *tokens =
+        mongoc_client_get_collection(b->client, BENCH_DB, BENCH_TOKENS);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *copy =
+        mongoc_client_get_collection(b->client, "wallet_copy", BENCH_TOKENS);
+    _cleanup_(bson_destroyp) bson_t *opts =
+        BCON_NEW("ordered", BCON_BOOL(false), "writeConcern", "{", "w", BCON_UTF8("majority"), "}");
+    _cleanup_bson_ bson_t all = BSON_INITIALIZER;
+    int64_t begin = tf_clock_ms(), replaced = 0;
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(copy, &all, NULL, NULL);
+    tf_docs docs = {0};
+    for (read_some(cursor, &docs); docs.count; read_some(cursor, &docs))
+        replaced += replace(tokens, &docs, opts);
+    mongoc_cursor_destroy(cursor);
+    *out = NOTHING;
+    out->total = tf_clock_ms() - begin;
+    expect(replaced, b->defects, "the bare replacements");
+    tf_docs_done(&docs);
+}
+
+/* The backup from one end to the other, and after each 1,000 of it the same tokens by _id. */
+void bench_bare_read(bench *b, const char *run, bench_times *out)
+{
+    char name[BENCH_RUN_SIZE + 8];
+    snprintf(name, sizeof name, "backup_%s", run);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *tokens =
+        mongoc_client_get_collection(b->client, BENCH_DB, BENCH_TOKENS);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *backup =
+        mongoc_client_get_collection(b->client, BENCH_STATE, name);
+    _cleanup_bson_ bson_t all = BSON_INITIALIZER;
+    int64_t begin = tf_clock_ms(), saved = 0, today = 0;
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(backup, &all, NULL, NULL);
+    tf_docs docs = {0};
+    for (read_some(cursor, &docs); docs.count; read_some(cursor, &docs)) {
+        saved += (int64_t)docs.count;
+        today += count_same(tokens, &docs);
+    }
+    mongoc_cursor_destroy(cursor);
+    *out = NOTHING;
+    out->total = tf_clock_ms() - begin;
+    expect(saved, b->defects, "the bare reading of the backup");
+    expect(today, b->defects, "the bare reading of the tokens");
+    tf_docs_done(&docs);
+}
+
 typedef struct loop {
     mongoc_client_session_t *session;
     mongoc_collection_t *tokens, *backup;
@@ -104,7 +194,8 @@ static void one_transaction(loop *l, const bson_t *ids, tf_docs *docs)
     const bson_t *doc;
     _cleanup_(bson_destroyp) bson_t *those = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}");
     _cleanup_(bson_destroyp) bson_t *both = BCON_NEW("$and", "[", BCON_DOCUMENT(those), BCON_DOCUMENT(l->filter), "]");
-    _cleanup_(bson_destroyp) bson_t *look = BCON_NEW("projection", "{", "status", BCON_INT32(1), "spent_at", BCON_INT32(1), "}");
+    _cleanup_(bson_destroyp) bson_t *look =
+        BCON_NEW("projection", "{", "status", BCON_INT32(1), "spent_at", BCON_INT32(1), "}");
     bson_concat(look, &l->opts);
     if (!mongoc_client_session_start_transaction(l->session, NULL, &error))
         bench_fail("%s", error.message);
@@ -170,7 +261,7 @@ static mongoc_client_session_t *session_new(bench *b)
     return session;
 }
 
-/* The transactions of the strategy of that name, without partitions, records, hashes and sums. */
+/* The transactions of the strategy of that name, one worker, without partitions, records, hashes and sums. */
 void bench_bare_loop(bench *b, bench_times *out)
 {
     _cleanup_(bson_destroyp) bson_t *create = BCON_NEW("create", BCON_UTF8(BENCH_TOKENS));
@@ -183,8 +274,9 @@ void bench_bare_loop(bench *b, bench_times *out)
     l.backup = mongoc_client_get_collection(b->client, "wallet_copy", BENCH_TOKENS);
     if (!mongoc_client_session_append(l.session, &l.opts, &error))
         bench_fail("%s", error.message);
-    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id", BCON_INT32(1), "}",
-                                                     "batchSize", BCON_INT64(2000), "readConcern", "{", "level", BCON_UTF8("majority"), "}");
+    _cleanup_(bson_destroyp) bson_t *opts =
+        BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id", BCON_INT32(1), "}", "batchSize",
+                 BCON_INT64(2000), "readConcern", "{", "level", BCON_UTF8("majority"), "}");
     int64_t begin = tf_clock_ms();
     mongoc_cursor_t *candidates = mongoc_collection_find_with_opts(l.tokens, filter, opts, NULL);
     tf_docs docs = {0};
@@ -206,14 +298,12 @@ void bench_bare_loop(bench *b, bench_times *out)
 /* The bare question behind a preview: what matches, by user, and how much. */
 void bench_bare_group(bench *b, bench_times *out)
 {
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *tokens = mongoc_client_get_collection(b->client, BENCH_DB, BENCH_TOKENS);
     _cleanup_(bson_destroyp) bson_t *filter = filter_new();
-    _cleanup_(bson_destroyp) bson_t *pipeline =
-        BCON_NEW("0", "{", "$match", BCON_DOCUMENT(filter), "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$npub"), "n", "{", "$sum",
-                 BCON_INT32(1), "}", "amount", "{", "$sum", BCON_UTF8("$total_amount"), "}", "}", "}");
+    _cleanup_(bson_destroyp) bson_t *pipeline = BCON_NEW(
+        "0", "{", "$match", BCON_DOCUMENT(filter), "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$npub"), "n", "{",
+        "$sum", BCON_INT32(1), "}", "amount", "{", "$sum", BCON_UTF8("$total_amount"), "}", "}", "}");
     int64_t begin = tf_clock_ms(), n = 0;
-    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
-        mongoc_collection_aggregate(tokens, MONGOC_QUERY_NONE, pipeline, NULL, NULL);
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = bench_aggregate(b, BENCH_DB, BENCH_TOKENS, pipeline);
     const bson_t *doc;
     bson_error_t error;
     bson_iter_t iter;
