@@ -78,6 +78,7 @@ static void append_sandbox(bson_t *to, const tf_sandbox *sandbox)
     BSON_APPEND_UTF8(to, "database", sandbox->database);
     BSON_APPEND_BOOL(to, "standalone", sandbox->standalone);
     BSON_APPEND_BOOL(to, "auth", sandbox->auth);
+    BSON_APPEND_BOOL(to, "tls", sandbox->tls);
     BSON_APPEND_UTF8(to, "folder", sandbox->folder);
     BSON_APPEND_UTF8(to, "mongod", sandbox->mongod);
     BSON_APPEND_ARRAY_BEGIN(to, "nodes", &list);
@@ -117,6 +118,8 @@ static bool start(const tf_globals *globals, const start_args *args, tf_sandbox 
 {
     static const char *const read[] = {"cashu_wallets", NULL};
     const char *db = globals->db ? globals->db : "wallet";
+    /* TOKENFIX_TLS is about another server */
+    bool tls = globals->tls && tf_options_source(globals->options, "tls") == TF_SOURCE_FLAG;
     char state_db[80];
     snprintf(state_db, sizeof state_db, "%s_tokenfix", db);
     const char *records = globals->state_db ? globals->state_db : state_db;
@@ -131,7 +134,10 @@ static bool start(const tf_globals *globals, const start_args *args, tf_sandbox 
     tf_role_document("monitor", db, records, NULL, NULL, &monitor);
     BCON_APPEND(&reader, "0", "{", "role", "read", "db", BCON_UTF8(db), "}", "1", "{", "role", "read", "db",
                 BCON_UTF8(records), "}");
-    const tf_sandbox_user users[] = {{"run", &run, NULL}, {"monitor", &monitor, NULL}, {"reader", NULL, &reader}};
+    const tf_sandbox_user users[] = {{.name = "run", .privileges = &run},
+                                     {.name = "monitor", .privileges = &monitor},
+                                     {.name = "reader", .roles = &reader},
+                                     {.name = "x509", .privileges = &run, .certificate = true}};
     _cleanup_free_ const char **parameters = calloc(args->parameters.count + 1, sizeof *parameters);
     if (!parameters)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
@@ -144,10 +150,11 @@ static bool start(const tf_globals *globals, const start_args *args, tf_sandbox 
         .nodes = (unsigned)args->nodes,
         .standalone = args->standalone,
         .auth = args->auth,
+        .tls = tls,
         .cache_mb = (unsigned)args->cache_mb,
         .parameters = args->parameters.count ? parameters : NULL,
         .users = users,
-        .users_count = sizeof users / sizeof users[0],
+        .users_count = sizeof users / sizeof users[0] - (tls ? 0 : 1),
         .say = globals->quiet ? NULL : say,
     };
     return tf_sandbox_start(&options, sandbox, err);
@@ -295,7 +302,12 @@ static const tf_command start_command = {
     .name = "start",
     .synopsis = "",
     .summary = "Start a sandbox and print its connection string",
-    .description = "A sandbox that was stopped goes on with its data. One that runs is left as it is.",
+    .description = "A sandbox that was stopped goes on with its data. One that runs is left as it is.\n\n"
+                   "With --tls it takes connections with TLS and a client's certificate only. It has an authority of "
+                   "its own, and its "
+                   "connection string names the files. With --auth and --tls there is a user x509 too, who logs in "
+                   "with the client's "
+                   "certificate and has the role of run.",
     .flags = TF_CMD_NO_DATABASE,
     .options = start_options,
     .args_size = sizeof(start_args),

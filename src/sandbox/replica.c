@@ -1,7 +1,7 @@
 #include "sandbox/replica.h"
 
 #include "base/text.h"
-#include "sandbox/place.h"
+#include "sandbox/tls.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -22,11 +22,17 @@ static bool server_error(tf_error *err, const bson_error_t *error, const char *w
     return tf_error_detail(err, "%s", error->message);
 }
 
-static mongoc_client_t *connect_node(int port, tf_error *err)
+static mongoc_client_t *connect_node(const tf_sandbox *sandbox, unsigned node, tf_error *err)
 {
-    char text[160];
+    int port = sandbox->node[node].port;
+    char text[TF_SANDBOX_URI + 160], tls[TF_SANDBOX_URI];
+    if (!tf_tls_options(sandbox, tls, sizeof tls)) {
+        tf_error_set(err, TF_ERR_SYSTEM, "the path %s is too long", sandbox->folder);
+        return NULL;
+    }
     snprintf(text, sizeof text,
-             "mongodb://127.0.0.1:%d/?directConnection=true&serverSelectionTimeoutMS=5000&connectTimeoutMS=5000", port);
+             "mongodb://127.0.0.1:%d/?directConnection=true&serverSelectionTimeoutMS=5000&connectTimeoutMS=5000%s",
+             port, tls);
     mongoc_client_t *client = mongoc_client_new(text);
     if (client)
         mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
@@ -93,7 +99,7 @@ bool tf_replica_await(const tf_sandbox *sandbox, tf_error *err)
 
 bool tf_replica_initiate(const tf_sandbox *sandbox, tf_error *err)
 {
-    _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = connect_node(sandbox->node[0].port, err);
+    _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = connect_node(sandbox, 0, err);
     if (!client)
         return false;
     _cleanup_bson_ bson_t command = BSON_INITIALIZER;
@@ -138,7 +144,7 @@ static bool in_place(const tf_sandbox *sandbox)
     unsigned writable = 0, secondary = 0;
     for (unsigned i = 0; i < sandbox->nodes; i++) {
         bool w, s;
-        _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = connect_node(sandbox->node[i].port, NULL);
+        _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = connect_node(sandbox, i, NULL);
         if (!client || !hello_says(client, &w, &s))
             return false;
         writable += w;
@@ -178,10 +184,10 @@ static mongoc_client_t *connect_as_admin(const tf_sandbox *sandbox, tf_error *er
     return client;
 }
 
-static bool admin_command(mongoc_client_t *client, const bson_t *command, const char *what, tf_error *err)
+static bool command_on(mongoc_client_t *client, const char *db, const bson_t *command, const char *what, tf_error *err)
 {
     bson_error_t error;
-    if (mongoc_client_command_simple(client, "admin", command, NULL, NULL, &error))
+    if (mongoc_client_command_simple(client, db, command, NULL, NULL, &error))
         return true;
     return server_error(err, &error, what);
 }
@@ -195,11 +201,20 @@ static void majority(bson_t *command)
     bson_append_document_end(command, &concern);
 }
 
+/* Two mechanisms would leave which is used to the client. */
+static void sha256_only(bson_t *create_user)
+{
+    bson_t mechanisms;
+    BSON_APPEND_ARRAY_BEGIN(create_user, "mechanisms", &mechanisms);
+    BSON_APPEND_UTF8(&mechanisms, "0", "SCRAM-SHA-256");
+    bson_append_array_end(create_user, &mechanisms);
+}
+
 static bool create_admin(const tf_sandbox *sandbox, tf_error *err)
 {
     for (unsigned i = 0; i < sandbox->nodes; i++) {
         bool writable, secondary;
-        _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = connect_node(sandbox->node[i].port, err);
+        _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = connect_node(sandbox, i, err);
         if (!client)
             return false;
         if (!hello_says(client, &writable, &secondary) || !writable)
@@ -208,11 +223,12 @@ static bool create_admin(const tf_sandbox *sandbox, tf_error *err)
         bson_t roles;
         BSON_APPEND_UTF8(&command, "createUser", sandbox->login[0].name);
         BSON_APPEND_UTF8(&command, "pwd", sandbox->login[0].password);
+        sha256_only(&command);
         BSON_APPEND_ARRAY_BEGIN(&command, "roles", &roles);
         BSON_APPEND_UTF8(&roles, "0", "root");
         bson_append_array_end(&command, &roles);
         majority(&command);
-        return admin_command(client, &command, "createUser", err);
+        return command_on(client, "admin", &command, "createUser", err);
     }
     return tf_error_set(err, TF_ERR_SYSTEM, "the sandbox lost its primary while it was starting");
 }
@@ -230,7 +246,7 @@ static bool create_user(mongoc_client_t *client, const tf_sandbox_login *login, 
         BSON_APPEND_ARRAY_BEGIN(&create, "roles", &none);
         bson_append_array_end(&create, &none);
         majority(&create);
-        if (!admin_command(client, &create, "createRole", err))
+        if (!command_on(client, "admin", &create, "createRole", err))
             return false;
     }
     _cleanup_bson_ bson_t roles = BSON_INITIALIZER;
@@ -242,14 +258,19 @@ static bool create_user(mongoc_client_t *client, const tf_sandbox_login *login, 
     if (user->privileges) {
         char key[16];
         snprintf(key, sizeof key, "%u", count);
-        BSON_APPEND_UTF8(&roles, key, role);
+        BCON_APPEND(&roles, key, "{", "role", BCON_UTF8(role), "db", "admin", "}");
     }
     _cleanup_bson_ bson_t command = BSON_INITIALIZER;
-    BSON_APPEND_UTF8(&command, "createUser", login->name);
-    BSON_APPEND_UTF8(&command, "pwd", login->password);
+    char subject[128];
+    tf_tls_subject(subject, sizeof subject);
+    BSON_APPEND_UTF8(&command, "createUser", login->certificate ? subject : login->name);
+    if (!login->certificate) {
+        BSON_APPEND_UTF8(&command, "pwd", login->password);
+        sha256_only(&command);
+    }
     BSON_APPEND_ARRAY(&command, "roles", &roles);
     majority(&command);
-    return admin_command(client, &command, "createUser", err);
+    return command_on(client, login->certificate ? "$external" : "admin", &command, "createUser", err);
 }
 
 bool tf_replica_users(const tf_sandbox *sandbox, const tf_sandbox_user *users, size_t count, tf_error *err)

@@ -2,9 +2,11 @@
 
 #include "base/hash.h"
 #include "sandbox/mongod.h"
+#include "sandbox/nodes.h"
 #include "sandbox/place.h"
 #include "sandbox/replica.h"
 #include "sandbox/state.h"
+#include "sandbox/tls.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -14,8 +16,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { END_PATIENCE_MS = 30000, ARGUMENTS = 64 };
 
 static void unlockp(int *fd)
 {
@@ -66,7 +66,8 @@ static bool make_logins(const tf_sandbox_options *options, tf_sandbox *sandbox, 
     for (size_t i = 0; i <= options->users_count; i++) {
         tf_sandbox_login *login = &sandbox->login[sandbox->logins++];
         snprintf(login->name, sizeof login->name, "%s", i == 0 ? "admin" : options->users[i - 1].name);
-        if (!secret(login->password, 16, err))
+        login->certificate = i > 0 && options->users[i - 1].certificate;
+        if (!login->certificate && !secret(login->password, 16, err))
             return false;
     }
     char path[PATH_MAX], key[129];
@@ -93,7 +94,7 @@ static bool take_parameters(const tf_sandbox_options *options, tf_sandbox *sandb
 static bool contradicts(const tf_sandbox_options *options, const tf_sandbox *sandbox)
 {
     return (options->nodes && options->nodes != sandbox->nodes) || (options->standalone && !sandbox->standalone) ||
-           (options->auth && !sandbox->auth) ||
+           (options->auth && !sandbox->auth) || (options->tls && !sandbox->tls) ||
            (options->database && strcmp(options->database, sandbox->database) != 0);
 }
 
@@ -112,6 +113,9 @@ static bool lacks_parameters(const tf_sandbox_options *options, const tf_sandbox
 
 static bool check_options(const tf_sandbox_options *options, tf_error *err)
 {
+    for (size_t i = 0; i < options->users_count; i++)
+        if (options->users[i].certificate && !options->tls)
+            return tf_error_set(err, TF_ERR_INTERNAL, "a user with a certificate, and no TLS");
     if (options->nodes != 0 && options->nodes != 1 && options->nodes != TF_SANDBOX_NODES)
         return tf_error_set(err, TF_ERR_USAGE, "a sandbox has 1 or 3 nodes, not %u", options->nodes);
     if (options->standalone && options->nodes > 1)
@@ -128,104 +132,17 @@ static bool design(const tf_sandbox_options *options, tf_sandbox *sandbox, tf_er
     sandbox->nodes = options->nodes ? options->nodes : 1;
     sandbox->standalone = options->standalone;
     sandbox->auth = options->auth;
+    sandbox->tls = options->tls;
     snprintf(sandbox->database, sizeof sandbox->database, "%s", options->database ? options->database : "wallet");
     sandbox->cache_mb = options->cache_mb ? options->cache_mb : sandbox->nodes == 1 ? 1024 : 256;
-    return choose_ports(sandbox, err) && make_logins(options, sandbox, err);
-}
-
-static bool spawn_node(tf_sandbox *sandbox, unsigned index, tf_error *err)
-{
-    char data[PATH_MAX], log[PATH_MAX], key[PATH_MAX], port[16], cache[16];
-    const char *folder = sandbox->folder;
-    if ((size_t)snprintf(data, sizeof data, "%s/node%u", folder, index) >= sizeof data ||
-        (size_t)snprintf(log, sizeof log, "%s/node%u.log", folder, index) >= sizeof log ||
-        !tf_place_join(folder, "keyfile", key, sizeof key, err) || !tf_place_make(data, err))
-        return tf_error_set(err, TF_ERR_SYSTEM, "the path %s is too long", folder);
-    snprintf(port, sizeof port, "%d", sandbox->node[index].port);
-    snprintf(cache, sizeof cache, "%u.%03u", sandbox->cache_mb / 1024, sandbox->cache_mb % 1024 * 1000 / 1024);
-    const char *argv[ARGUMENTS] = {sandbox->mongod,
-                                   "--dbpath",
-                                   data,
-                                   "--port",
-                                   port,
-                                   "--bind_ip",
-                                   "127.0.0.1",
-                                   "--nounixsocket",
-                                   "--wiredTigerCacheSizeGB",
-                                   cache,
-                                   "--setParameter",
-                                   "enableTestCommands=1",
-                                   "--setParameter",
-                                   "diagnosticDataCollectionEnabled=false",
-                                   "--setParameter",
-                                   "shutdownTimeoutMillisForSignaledShutdown=100"};
-    size_t n = 16;
-    if (!sandbox->standalone) {
-        argv[n++] = "--replSet";
-        argv[n++] = "tokenfix";
-        argv[n++] = "--oplogSize";
-        argv[n++] = "1024";
-    }
-    if (sandbox->auth) {
-        argv[n++] = "--auth";
-        if (!sandbox->standalone) {
-            argv[n++] = "--keyFile";
-            argv[n++] = key;
-        }
-    }
-    for (unsigned i = 0; i < sandbox->parameters; i++) {
-        argv[n++] = "--setParameter";
-        argv[n++] = sandbox->parameter[i];
-    }
-    return tf_process_spawn(log, folder, (char *const *)(uintptr_t)argv, &sandbox->node[index].process, err);
-}
-
-/* The state is on disk before the process may run: whoever dies here leaves a waiter that ends by itself, or a record. */
-static bool launch(tf_sandbox *sandbox, tf_error *err)
-{
-    for (unsigned i = 0; i < sandbox->nodes; i++) {
-        if (sandbox->node[i].running)
-            continue;
-        tf_process *process = &sandbox->node[i].process;
-        if (!spawn_node(sandbox, i, err))
-            return false;
-        if (!tf_state_save(sandbox, err)) {
-            close(process->gate);
-            close(process->report);
-            return false;
-        }
-        if (!tf_process_release(process, err))
-            return false;
-        sandbox->node[i].running = true;
-    }
-    return tf_replica_await(sandbox, err);
-}
-
-static bool end_nodes(tf_sandbox *sandbox, tf_sandbox_stopped *stopped, tf_error *err)
-{
-    bool ok = true;
-    for (unsigned i = 0; i < sandbox->nodes; i++) {
-        tf_sandbox_node *node = &sandbox->node[i];
-        if (node->process.pid <= 0)
-            continue;
-        if (!tf_process_alive(&node->process)) {
-            stopped->stale++;
-        } else if (tf_process_end(&node->process, END_PATIENCE_MS, err)) {
-            stopped->ended++;
-        } else {
-            ok = false;
-            continue;
-        }
-        node->process = (tf_process){.gate = -1, .report = -1};
-        node->running = false;
-    }
-    return ok;
+    return choose_ports(sandbox, err) && make_logins(options, sandbox, err) &&
+           (!sandbox->tls || tf_tls_make(sandbox, err));
 }
 
 static bool wipe(tf_sandbox *sandbox, tf_error *err)
 {
     tf_sandbox_stopped ignored = {0};
-    if (!end_nodes(sandbox, &ignored, err))
+    if (!tf_nodes_end(sandbox, &ignored, err))
         return false;
     for (unsigned i = 0; i < TF_SANDBOX_NODES; i++) {
         char path[PATH_MAX];
@@ -240,7 +157,7 @@ static bool wipe(tf_sandbox *sandbox, tf_error *err)
 /* Everything between "there is a folder" and "it takes writes". */
 static bool bring_up(const tf_sandbox_options *options, tf_sandbox *sandbox, tf_error *err)
 {
-    if (!launch(sandbox, err))
+    if (!tf_nodes_launch(sandbox, err))
         return false;
     if (!sandbox->ready && !sandbox->standalone && !tf_replica_initiate(sandbox, err))
         return false;
@@ -297,7 +214,7 @@ bool tf_sandbox_start(const tf_sandbox_options *options, tf_sandbox *sandbox, tf
             return false;
         if (!bring_up(options, work, err)) {
             tf_sandbox_stopped ignored = {0};
-            if (end_nodes(work, &ignored, NULL))
+            if (tf_nodes_end(work, &ignored, NULL))
                 tf_state_save(work, NULL);
             return false;
         }
@@ -315,7 +232,7 @@ bool tf_sandbox_stop(const char *name, bool remove, tf_sandbox_stopped *stopped,
         return false;
     _cleanup_(unlockp) int lock = tf_state_lock(work, err);
     tf_sandbox_stopped found = {0};
-    if (lock < 0 || !tf_state_load(work, err) || !end_nodes(work, &found, err) || !tf_state_save(work, err))
+    if (lock < 0 || !tf_state_load(work, err) || !tf_nodes_end(work, &found, err) || !tf_state_save(work, err))
         return false;
     if (remove && !tf_place_remove(work->folder, err))
         return false;
@@ -381,47 +298,4 @@ bool tf_sandbox_running(const tf_sandbox *sandbox)
         if (!sandbox->node[i].running)
             return false;
     return sandbox->nodes > 0;
-}
-
-static const tf_sandbox_login *find_login(const tf_sandbox *sandbox, const char *name)
-{
-    for (unsigned i = 0; i < sandbox->logins; i++)
-        if (!name || strcmp(sandbox->login[i].name, name) == 0)
-            return &sandbox->login[i];
-    return NULL;
-}
-
-/* Percent-encodes a database's name: it may hold what has a meaning in a connection string. */
-static bool encode(const char *text, char *out, size_t size)
-{
-    size_t used = 0;
-    for (; *text; text++) {
-        bool plain = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text) != NULL;
-        if (used + 4 > size)
-            return false;
-        used += (size_t)snprintf(out + used, size - used, plain ? "%c" : "%%%02X", (unsigned char)*text);
-    }
-    out[used] = '\0';
-    return true;
-}
-
-bool tf_sandbox_uri(const tf_sandbox *sandbox, const char *login, const char *database, char *out, size_t size)
-{
-    const tf_sandbox_login *user = find_login(sandbox, login);
-    if (!user && (login || sandbox->auth))
-        return false;
-    char hosts[128], path[256] = "";
-    if (!encode(database ? database : sandbox->database, path, sizeof path))
-        return false;
-    size_t used = 0;
-    for (unsigned i = 0; i < sandbox->nodes; i++)
-        used +=
-            (size_t)snprintf(hosts + used, sizeof hosts - used, "%s127.0.0.1:%d", i ? "," : "", sandbox->node[i].port);
-    char who[128] = "";
-    if (user)
-        snprintf(who, sizeof who, "%s:%s@", user->name, user->password);
-    int written = snprintf(out, size, "mongodb://%s%s/%s?%s%s", who, hosts, path,
-                           sandbox->standalone ? "directConnection=true" : "replicaSet=tokenfix",
-                           user ? "&authSource=admin" : "");
-    return written > 0 && (size_t)written < size;
 }

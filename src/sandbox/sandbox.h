@@ -2,7 +2,7 @@
  * A sandbox: a private mongod, or a replica set of three, on 127.0.0.1 with free ports, that outlives the terminal.
  *
  * Its folder ${XDG_STATE_HOME:-~/.local/state}/tokenfix/<name> (0700) holds sandbox.json (the state: written before a
- * process runs and replaced atomically), the key file, and a data folder and log per node. A tf_sandbox is a copy of the
+ * process runs and replaced atomically), the key file, the certificates, and a data folder and log per node. A tf_sandbox is a copy of the
  * state: a plain value, nothing to free. Every call but list takes the sandbox's lock for as long as it lasts.
  */
 #ifndef TF_SANDBOX_SANDBOX_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <tokenfix/cleanup.h>
 
-enum { TF_SANDBOX_NODES = 3, TF_SANDBOX_LOGINS = 8, TF_SANDBOX_PARAMETERS = 16, TF_SANDBOX_URI = 512 };
+enum { TF_SANDBOX_NODES = 3, TF_SANDBOX_LOGINS = 8, TF_SANDBOX_PARAMETERS = 16, TF_SANDBOX_URI = 1024 };
 
 /* A user to create besides admin. privileges: an array of privilege documents, made a role "tokenfix_<name>"; roles: an
  * array of built-in roles. Either may be NULL. */
@@ -22,6 +22,8 @@ typedef struct tf_sandbox_user {
     const char *name;
     const bson_t *privileges;
     const bson_t *roles;
+    bool
+        certificate; /* logs in with the client's certificate of a sandbox with TLS, not with a password; one at most */
 } tf_sandbox_user;
 
 typedef struct tf_sandbox_options {
@@ -31,6 +33,7 @@ typedef struct tf_sandbox_options {
     unsigned nodes;                /* 1 or 3; 0: 1, or what an existing sandbox has */
     bool standalone;               /* no replica set */
     bool auth;                     /* access control: the users admin (root) and those of `users` */
+    bool tls;                      /* TLS is required, and a certificate of the client; the URIs name the files */
     unsigned cache_mb;             /* of each node, at least 256; 0: 1024, of three nodes 256 */
     const char *const *parameters; /* "name=value" for --setParameter, NULL-terminated; NULL: none */
     const tf_sandbox_user *users;
@@ -41,6 +44,7 @@ typedef struct tf_sandbox_options {
 typedef struct tf_sandbox_login {
     char name[32];
     char password[40];
+    bool certificate; /* by X.509: no password */
 } tf_sandbox_login;
 
 typedef struct tf_sandbox_node {
@@ -54,7 +58,7 @@ typedef struct tf_sandbox {
     char folder[PATH_MAX];
     char mongod[PATH_MAX];
     char database[64];
-    bool standalone, auth;
+    bool standalone, auth, tls;
     bool ready; /* its start came to its end once */
     unsigned cache_mb;
     unsigned nodes;
@@ -91,7 +95,7 @@ bool tf_sandbox_list(tf_sandbox **sandboxes, size_t *count, tf_error *err);
 bool tf_sandbox_running(const tf_sandbox *sandbox);
 
 /* The connection string for a login's name (NULL: the first, or none without auth) and a database (NULL: its own);
- * false when there is no such login or it does not fit. It holds the password. */
+ * false when there is no such login or it does not fit. It holds the password, and names the files of TLS. */
 bool tf_sandbox_uri(const tf_sandbox *sandbox, const char *login, const char *database, char *out, size_t size);
 
 #endif

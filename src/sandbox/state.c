@@ -104,6 +104,7 @@ bool tf_state_save(const tf_sandbox *sandbox, tf_error *err)
     BSON_APPEND_UTF8(&doc, "database", sandbox->database);
     BSON_APPEND_BOOL(&doc, "standalone", sandbox->standalone);
     BSON_APPEND_BOOL(&doc, "auth", sandbox->auth);
+    BSON_APPEND_BOOL(&doc, "tls", sandbox->tls);
     BSON_APPEND_BOOL(&doc, "ready", sandbox->ready);
     BSON_APPEND_INT32(&doc, "cacheMb", (int32_t)sandbox->cache_mb);
     append_nodes(sandbox, &doc);
@@ -178,6 +179,7 @@ static bool read_lists(const bson_t *doc, tf_sandbox *into)
         tf_sandbox_login *login = &into->login[into->logins++];
         snprintf(login->name, sizeof login->name, "%s", bson_iter_key(&item));
         snprintf(login->password, sizeof login->password, "%s", bson_iter_utf8(&item, NULL));
+        login->certificate = !login->password[0];
     }
     if (!bson_iter_init_find(&at, doc, "parameters") || !bson_iter_recurse(&at, &item))
         return false;
@@ -199,6 +201,7 @@ static bool read_state(const bson_t *doc, tf_sandbox *into)
         !get_bool(doc, "ready", &into->ready) || !get_integer(doc, "cacheMb", &cache))
         return false;
     into->cache_mb = (unsigned)cache;
+    get_bool(doc, "tls", &into->tls); /* sandboxes made before there was TLS say nothing of it */
     return read_lists(doc, into);
 }
 

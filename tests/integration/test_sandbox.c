@@ -163,13 +163,19 @@ static void check_users(tf_sandbox_options options)
     _cleanup_bson_ bson_t reader = BSON_INITIALIZER;
     tf_role_document("run", "wallet", "wallet_tokenfix", "things", NULL, &run);
     BCON_APPEND(&reader, "0", "{", "role", "read", "db", "wallet", "}");
-    const tf_sandbox_user users[] = {{"run", &run, NULL}, {"reader", NULL, &reader}};
+    const tf_sandbox_user users[] = {{.name = "run", .privileges = &run},
+                                     {.name = "reader", .roles = &reader},
+                                     {.name = "x509", .roles = &reader, .certificate = true}};
     options.auth = true;
     options.users = users;
-    options.users_count = 2;
+    options.users_count = options.tls ? 3 : 2;
     tf_sandbox sandbox;
     start(options, &sandbox);
-    assert_int_equal(sandbox.logins, 3);
+    assert_int_equal(sandbox.logins, options.users_count + 1);
+    if (options.tls) {
+        assert_int_equal(code_of(&sandbox, "x509", "wallet", "{\"find\": \"things\"}"), 0);
+        assert_int_equal(code_of(&sandbox, "x509", "wallet", insert), 13);
+    }
     assert_int_equal(code_of(&sandbox, "admin", "wallet", insert), 0);
     assert_int_equal(code_of(&sandbox, "run", "wallet", insert), 13);
     assert_int_equal(code_of(&sandbox, "run", "wallet_tokenfix", insert), 0);
@@ -203,6 +209,58 @@ static void sandbox__with_auth_admits_its_users_only(void **state)
 {
     (void)state;
     check_users((tf_sandbox_options){0});
+}
+
+/* Whether a connection string made of the sandbox's own leads to a server that answers. */
+static bool answers(const tf_sandbox *sandbox, const char *options)
+{
+    char uri[TF_SANDBOX_URI + 256];
+    bson_error_t error;
+    snprintf(uri, sizeof uri, "mongodb://127.0.0.1:%d/?directConnection=true&serverSelectionTimeoutMS=3000%s",
+             sandbox->node[0].port, options);
+    _cleanup_(mongoc_client_destroyp) mongoc_client_t *client = mongoc_client_new(uri);
+    assert_non_null(client);
+    _cleanup_bson_ bson_t ping = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&ping, "ping", 1);
+    return mongoc_client_command_simple(client, "admin", &ping, NULL, NULL, &error);
+}
+
+static void sandbox__with_tls_takes_nothing_else(void **state)
+{
+    (void)state;
+    tf_sandbox sandbox, again;
+    tf_error err = {0};
+    char uri[TF_SANDBOX_URI], file[PATH_MAX + 64];
+    start((tf_sandbox_options){.name = "tls", .tls = true}, &sandbox);
+    assert_int_equal(code_of(&sandbox, NULL, "wallet", insert), 0);
+    assert_true(tf_sandbox_uri(&sandbox, NULL, NULL, uri, sizeof uri));
+    const char *tls = strstr(uri, "&tls=true");
+    assert_non_null(tls);
+    assert_true(answers(&sandbox, tls));
+    assert_false(answers(&sandbox, ""));
+    assert_false(answers(&sandbox, "&tls=true&tlsAllowInvalidCertificates=true")); /* no certificate of the client */
+    snprintf(file, sizeof file, "&tls=true&tlsCertificateKeyFile=%s/client.pem", sandbox.folder);
+    assert_false(answers(&sandbox, file)); /* an authority that the system does not know */
+    static const char *const secret[] = {"server.pem", "client.pem"};
+    for (size_t i = 0; i < 2; i++) {
+        struct stat about;
+        snprintf(file, sizeof file, "%s/%s", sandbox.folder, secret[i]);
+        assert_int_equal(stat(file, &about), 0);
+        assert_int_equal(about.st_mode & 0777, 0600);
+    }
+    end(sandbox.name, false);
+    start((tf_sandbox_options){.name = sandbox.name}, &again); /* goes on with TLS */
+    assert_true(again.tls);
+    assert_int_equal(count(&again, "wallet"), 2);
+    start((tf_sandbox_options){.name = "plain"}, &again);
+    assert_false(tf_sandbox_start(&(tf_sandbox_options){.name = "plain", .tls = true}, &again, &err));
+    assert_int_equal(err.code, TF_ERR_USAGE);
+}
+
+static void sandbox__with_tls_and_auth_admits_a_certificate_on_three_nodes(void **state)
+{
+    (void)state;
+    check_users((tf_sandbox_options){.tls = true, .nodes = 3});
 }
 
 static void sandbox__with_auth_works_on_three_nodes(void **state)
@@ -415,6 +473,8 @@ int main(void)
         TEST(sandbox__standalone_has_no_replica_set),
         TEST(sandbox__with_auth_admits_its_users_only),
         TEST(sandbox__with_auth_works_on_three_nodes),
+        TEST(sandbox__with_tls_takes_nothing_else),
+        TEST(sandbox__with_tls_and_auth_admits_a_certificate_on_three_nodes),
         TEST(reset__drops_every_database_of_the_user),
         TEST(sandboxes__run_side_by_side),
         TEST(stop__after_a_crash_says_that_the_state_was_stale),
