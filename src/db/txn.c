@@ -20,7 +20,7 @@ int64_t tf_txn_backoff_ms(int n)
 }
 
 /* The default budget; the tests of what never succeeds make it shorter. */
-static int64_t budget_ms(void)
+int64_t tf_txn_budget_ms(void)
 {
 #ifdef TF_FAILPOINTS
     const char *text = getenv("TOKENFIX_TXN_BUDGET_MS");
@@ -109,9 +109,10 @@ static tf_txn_verdict judge(tf_txn *txn, tf_error *error)
 
 bool tf_txn_run(tf_txn *txn, tf_error *err)
 {
+    int64_t budget = txn->budget_ms ? txn->budget_ms : tf_txn_budget_ms();
     if (txn->deadline_ms == 0)
-        txn->deadline_ms = DEADLINE_MS;
-    int64_t give_up = tf_clock_ms() + (txn->budget_ms ? txn->budget_ms : budget_ms());
+        txn->deadline_ms = budget < DEADLINE_MS ? budget : DEADLINE_MS;
+    int64_t give_up = tf_clock_ms() + budget;
     for (txn->attempts = 1;; txn->attempts++) {
         tf_error error = {0};
         if (attempt(txn, &error))

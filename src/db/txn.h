@@ -36,6 +36,9 @@ typedef struct tf_txn {
  * budget ended, or the stop level is 2); what it had begun is aborted. Must not be called inside a transaction. */
 bool tf_txn_run(tf_txn *txn, tf_error *err);
 
+/* How long anything is tried again that may pass: 60 s. */
+int64_t tf_txn_budget_ms(void);
+
 /* Milliseconds to wait before attempt n (1 is the first repetition): full jitter. */
 int64_t tf_txn_backoff_ms(int n);
 

@@ -113,7 +113,7 @@ static bool steps(tf_batch *b, tf_error *err)
 /* From the intent on every step may be repeated: with the intent in place a second attempt is a recovery. */
 static bool steps_until_done(tf_batch *b, tf_error *err)
 {
-    int64_t give_up = tf_clock_ms() + 60000;
+    int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
     for (int n = 1;; n++) {
         tf_error one = {0};
         if (steps(b, &one)) {

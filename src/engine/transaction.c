@@ -65,7 +65,7 @@ static bool body(void *arg, tf_error *err)
 /* Whether the attempt was committed after all: the partition says. Patient while the server is away. */
 static bool read_partition(tf_batch *b, tf_partition *fresh, tf_error *err)
 {
-    int64_t give_up = tf_clock_ms() + 60000;
+    int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
     for (int n = 1;; n++) {
         tf_error one = {0};
         if (tf_partition_read(&b->context->store, fresh, &one))

@@ -76,7 +76,7 @@ static void open_cursor(tf_walk *walk)
 
 static int next(tf_walk *walk, const bson_t **doc, tf_error *err)
 {
-    int64_t give_up = tf_clock_ms() + 60000;
+    int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
     for (int n = 1;; n++) {
         tf_error one = {0};
         if (!walk->cursor)

@@ -58,12 +58,13 @@ static bool append_once(const tf_store *store, const char *run, const char *type
 
 bool tf_event_append(const tf_store *store, const char *run, const char *type, const bson_t *data, tf_error *err)
 {
+    int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
     for (int n = 1;; n++) {
         tf_error one = {0};
         if (append_once(store, run, type, data, &one))
             return true;
         bool collision = one.server_code == TF_CODE_DUPLICATE_KEY;
-        if ((!collision && !tf_failure_is_transient(&one)) || n == 60) {
+        if ((!collision && !tf_failure_is_transient(&one)) || tf_clock_ms() > give_up) {
             if (err->code == TF_ERR_OK)
                 *err = one;
             return false;

@@ -7,7 +7,7 @@
 
 #include "store/store.h"
 
-/* Appends an event, trying again up to 60 times where others append too. `run` and `data` may be NULL. */
+/* Appends an event, trying again for up to 60 s where others append too. `run` and `data` may be NULL. */
 bool tf_event_append(const tf_store *store, const char *run, const char *type, const bson_t *data, tf_error *err);
 
 /* Checks one link: `event` as stored, `previous` the hash of the one before (32 bytes; NULL for the first). Fills `hash`
