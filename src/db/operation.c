@@ -271,6 +271,27 @@ int tf_cursor_one(mongoc_cursor_t *cursor, const tf_op *op, bson_t *out, tf_erro
     return got;
 }
 
+bool tf_op_update_one(const tf_op *op, const char *collection, const bson_t *query, const bson_t *update, int64_t *matched, tf_error *err)
+{
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
+    bson_t reply;
+    bson_error_t error;
+    BSON_APPEND_UTF8(&opts, "comment", op->comment ? op->comment : "tokenfix");
+    BSON_APPEND_BOOL(&opts, "validate", false);
+    append_write_concern(op, &opts);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *coll =
+        mongoc_client_get_collection(op->client, op->db, collection);
+    bool ok = mongoc_collection_update_one(coll, query, update, &opts, &reply, &error);
+    if (!ok) {
+        char ns[256];
+        snprintf(ns, sizeof ns, "%s.%s", op->db, collection);
+        tf_failure(err, &error, &reply, op->what, "update", ns);
+    } else
+        *matched = read_number(&reply, "matchedCount");
+    bson_destroy(&reply);
+    return ok;
+}
+
 bool tf_op_insert(const tf_op *op, const char *collection, const bson_t **docs, size_t count, tf_error *err)
 {
     if (count == 0)

@@ -30,6 +30,10 @@ bool tf_op_command(const tf_op *op, const bson_t *command, bson_t *reply, tf_err
  * are failures too. Reads `n` and `nModified` of the reply into the pointers that are not NULL. */
 bool tf_op_write(const tf_op *op, const bson_t *command, int64_t *n, int64_t *modified, tf_error *err);
 
+/* Changes at most one document, outside transactions. The driver numbers it and sends it again after a failover; so it happens
+ * once, though the first answer be lost. (The commands above are sent once.) */
+bool tf_op_update_one(const tf_op *op, const char *collection, const bson_t *query, const bson_t *update, int64_t *matched, tf_error *err);
+
 /* find / aggregate with majority read concern outside transactions (`opts` as the driver takes them, may be NULL).
  * Never NULL; errors come with the first tf_cursor_next. Destroy the cursor before the session. */
 mongoc_cursor_t *tf_op_find(const tf_op *op, const char *collection, const bson_t *filter, const bson_t *opts);

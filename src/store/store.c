@@ -86,6 +86,8 @@ bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, co
 {
     tf_op op = tf_store_op(store, session, what);
     tf_name name = tf_store_name(store, collection);
+    if (!session)
+        return tf_op_update_one(&op, name.text, query, update, matched, err);
     _cleanup_bson_ bson_t command = BSON_INITIALIZER;
     bson_t updates, statement;
     bson_iter_t iter;
