@@ -148,7 +148,7 @@ bool tf_partition_fence(const tf_store *store, const char *run, int64_t fence, t
         return false;
     for (size_t i = 0; i < count; i++)
         kill_session(store, &list[i], false);
-    int64_t give_up = tf_clock_ms() + 90000; /* beyond the server's own limit for a transaction, 60 s */
+    int64_t give_up = tf_clock_ms() + 120000; /* the server ends a transaction after 60 s, and looks every 30 s */
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
         tf_error one = {0};
