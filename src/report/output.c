@@ -37,6 +37,23 @@ static void append_text(bson_t *to, const char *name, const char *text)
     BSON_APPEND_UTF8(to, name, tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), clean, sizeof clean));
 }
 
+/* What the server or the system refused, and nobody on the way knew a better hint for. */
+static const char *hint_of(const tf_error *err)
+{
+    if (err->hint[0])
+        return err->hint;
+    switch (err->code) {
+    case TF_ERR_SERVER:
+    case TF_ERR_TRANSIENT:
+    case TF_ERR_REFUSED_WRITE:
+        return "The server's log says more; 'tokenfix status' shows where things stand.";
+    case TF_ERR_NOT_WRITABLE:
+        return "The primary may just be changing: try again; 'tokenfix status' shows where things stand.";
+    default:
+        return "";
+    }
+}
+
 static void error_as_json(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data)
 {
     bson_t answer = BSON_INITIALIZER, error;
@@ -46,7 +63,7 @@ static void error_as_json(const tf_error *err, const char *run, const bson_t *pr
     BSON_APPEND_DOCUMENT_BEGIN(&answer, "error", &error);
     BSON_APPEND_UTF8(&error, "code", tf_error_name(err->code));
     append_text(&error, "message", err->message);
-    append_text(&error, "hint", err->hint);
+    append_text(&error, "hint", hint_of(err));
     if (err->detail[0])
         append_text(&error, "detail", err->detail);
     BSON_APPEND_INT32(&error, "exit", tf_error_exit(err->code));
@@ -82,8 +99,8 @@ static int output(const tf_error *err, const char *run, const bson_t *preview, c
         line("tokenfix: ", "1;31", 2, err->message);
         if (err->detail[0] && strcmp(err->detail, err->message) != 0)
             line("  detail: ", "2", 4, err->detail);
-        if (err->hint[0])
-            line("hint: ", "1;36", 2, err->hint);
+        if (hint_of(err)[0])
+            line("hint: ", "1;36", 2, hint_of(err));
     }
     return tf_error_exit(err->code);
 }
