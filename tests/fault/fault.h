@@ -11,13 +11,13 @@
 #include <mongoc/mongoc.h>
 #include <unistd.h>
 
-enum { FAULT_TOKENS = 120, FAULT_USERS = 7 };
+enum { FAULT_TOKENS = 120, FAULT_MOST = 600, FAULT_USERS = 7 };
 
 typedef struct fault_data {
     int count;
-    bson_t *doc[FAULT_TOKENS]; /* as inserted, in the order of _id */
-    bool wrong[FAULT_TOKENS];
-    int64_t amount[FAULT_TOKENS];
+    bson_t *doc[FAULT_MOST]; /* as inserted, in the order of _id */
+    bool wrong[FAULT_MOST];
+    int64_t amount[FAULT_MOST];
     int wrongs;
     int64_t wrong_amount;
 } fault_data;
@@ -80,7 +80,7 @@ static inline void fault_clear(tf_fixture *f)
 static inline void fault_seed_some(tf_fixture *f, fault_data *data, int count)
 {
     bson_error_t error;
-    const bson_t *views[FAULT_TOKENS];
+    const bson_t *views[FAULT_MOST];
     *data = (fault_data){.count = count};
     for (int i = 0; i < count; i++) {
         data->wrong[i] = i % 5 < 2;
