@@ -2,6 +2,7 @@
 
 #include "backup/restoration.h"
 #include "backup/snapshot.h"
+#include "base/field.h"
 
 #include <tokenfix/cleanup.h>
 
@@ -21,19 +22,14 @@ void tf_lineage_freep(tf_lineage **lineage)
     tf_lineage_free(*lineage);
 }
 
-static tf_repair *stored_repair(const tf_run *run, tf_error *err)
+tf_repair *tf_lineage_repair(const tf_run *run, tf_error *err)
 {
-    bson_iter_t iter;
     bson_t view;
-    uint32_t length;
-    const uint8_t *data;
-    if (!bson_iter_init_find(&iter, run->doc, "repair") || !BSON_ITER_HOLDS_DOCUMENT(&iter)) {
+    if (!tf_field_view(run->doc, "repair", &view)) {
         tf_error_set(err, TF_ERR_DAMAGED, "run %s does not hold its repair any more", run->id);
         tf_error_hint(err, "docs/runbook.md, 'A damaged state database'.");
         return NULL;
     }
-    bson_iter_document(&iter, &length, &data);
-    bson_init_static(&view, data, length);
     return tf_repair_from_bson(&view, err);
 }
 
@@ -44,7 +40,7 @@ static tf_lineage *load(const tf_store *store, const tf_run *run, int depth, tf_
     lineage->down = run->down;
     lineage->run_started = run->started_at;
     lineage->fields_policy = strcmp(run->conflict_policy, "fields") == 0;
-    lineage->repair = stored_repair(run, err);
+    lineage->repair = tf_lineage_repair(run, err);
     if (!lineage->repair)
         return NULL;
     if (!run->down)
@@ -163,14 +159,14 @@ void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bso
         while (bson_iter_next(&iter)) {
             const char *name = bson_iter_key(&iter);
             if (!tf_repair_touches(repair, name))
-                bson_append_iter(out, name, (int)bson_iter_key_len(&iter), &iter);
+                tf_doc_append_field(before, &iter, out);
             else if (bson_iter_init_find(&changed, change, name))
-                bson_append_iter(out, name, (int)bson_iter_key_len(&iter), &changed);
+                tf_doc_append_field(change, &changed, out);
         }
     if (bson_iter_init(&changed, change))
         while (bson_iter_next(&changed)) {
             const char *name = bson_iter_key(&changed);
             if (tf_repair_touches(repair, name) && !bson_has_field(before, name))
-                bson_append_iter(out, name, (int)bson_iter_key_len(&changed), &changed);
+                tf_doc_append_field(change, &changed, out);
         }
 }

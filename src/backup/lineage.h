@@ -19,6 +19,9 @@ typedef struct tf_lineage {
     struct tf_lineage *target; /* of a down */
 } tf_lineage;
 
+/* The repair that is stored in a run. NULL on failure (DAMAGED, INVALID); free with tf_repair_free. */
+tf_repair *tf_lineage_repair(const tf_run *run, tf_error *err);
+
 /* Reads the run's stored repair and its targets'. NULL on failure (DAMAGED when one is gone, or the chain is longer
  * than 64); free with tf_lineage_free, which accepts NULL. */
 tf_lineage *tf_lineage_load(const tf_store *store, const tf_run *run, tf_error *err);

@@ -1,5 +1,7 @@
 #include "backup/restoration.h"
 
+#include "base/docs.h"
+
 #include <string.h>
 
 static bool same_document(const bson_t *a, const bson_t *b)
@@ -66,7 +68,7 @@ static void append_missing(const tf_repair *repair, const bson_t *now, const bso
     for (size_t i = 0; repair->touched[i]; i++) {
         const char *name = repair->touched[i];
         if (!bson_has_field(now, name) && !bson_has_field(prediction, name) && bson_iter_init_find(&iter, before, name))
-            bson_append_iter(out, name, -1, &iter);
+            tf_doc_append_field(before, &iter, out);
     }
 }
 
@@ -79,9 +81,9 @@ void tf_restoration_merge(const tf_repair *repair, const bson_t *now, const bson
             const char *name = bson_iter_key(&iter);
             bool ours = tf_repair_touches(repair, name) && same_field(now, prediction, name);
             if (!ours)
-                bson_append_iter(out, name, (int)bson_iter_key_len(&iter), &iter);
+                tf_doc_append_field(now, &iter, out);
             else if (bson_iter_init_find(&old, before, name))
-                bson_append_iter(out, name, -1, &old);
+                tf_doc_append_field(before, &old, out);
         }
     append_missing(repair, now, before, prediction, out);
 }

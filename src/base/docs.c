@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { KEEP = 4 << 20 };
+enum { KEEP = 4 << 20, DEPTH_MAX = 200 };
 
 void tf_docs_clear(tf_docs *docs)
 {
@@ -57,6 +57,48 @@ bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j)
     uint32_t n, m;
     const uint8_t *x = tf_docs_bytes(a, i, &n), *y = tf_docs_bytes(b, j, &m);
     return n == m && memcmp(x, y, n) == 0;
+}
+
+bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out)
+{
+    bson_iter_t next = *at;
+    uint32_t begin = at->off, end = bson_iter_next(&next) ? next.off : doc->len - 1, before = out->len;
+    uint32_t length = before + end - begin, stored = BSON_UINT32_TO_LE(length);
+    uint8_t *data = bson_reserve_buffer(out, length);
+    if (!data)
+        return false;
+    memcpy(data, &stored, sizeof stored);
+    memcpy(data + before - 1, bson_get_data(doc) + begin, end - begin);
+    data[length - 1] = 0;
+    return true;
+}
+
+static bool is_sound(const bson_t *doc, int depth)
+{
+    bson_iter_t iter;
+    bson_t view;
+    if (depth > DEPTH_MAX || !bson_iter_init(&iter, doc))
+        return false;
+    while (bson_iter_next(&iter)) {
+        uint32_t length = 0, ignored;
+        const uint8_t *data = NULL;
+        if (BSON_ITER_HOLDS_DOCUMENT(&iter))
+            bson_iter_document(&iter, &length, &data);
+        else if (BSON_ITER_HOLDS_ARRAY(&iter))
+            bson_iter_array(&iter, &length, &data);
+        else if (BSON_ITER_HOLDS_CODEWSCOPE(&iter))
+            bson_iter_codewscope(&iter, &ignored, &length, &data);
+        else
+            continue;
+        if (!data || !bson_init_static(&view, data, length) || !is_sound(&view, depth + 1))
+            return false;
+    }
+    return iter.err_off == 0;
+}
+
+bool tf_doc_is_sound(const bson_t *doc)
+{
+    return is_sound(doc, 1);
 }
 
 bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uint32_t *length)

@@ -35,6 +35,14 @@ long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint);
 /* Appends every _id to the initialised, empty array `out`. */
 void tf_docs_append_ids(const tf_docs *docs, bson_t *out);
 
+/* Appends the field of `doc` that `at` stands on to `out`, byte for byte. (bson_append_iter sorts the options of a regular
+ * expression.) False where `out` would be too large. */
+bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out);
+
+/* Whether a document can be walked to its end, at all depths, of which there are at most 200 (the server's limit). The driver
+ * looks at a document's length only, and bson_validate without flags at nothing. */
+bool tf_doc_is_sound(const bson_t *doc);
+
 /* The _id's element: type byte and value bytes. False when the document has none. */
 bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uint32_t *length);
 

@@ -38,6 +38,18 @@ bool tf_field_view(const bson_t *doc, const char *path, bson_t *view)
     return data && bson_init_static(view, data, length);
 }
 
+bool tf_field_copy_without(const bson_t *doc, const char *name, bson_t *out)
+{
+    bson_iter_t iter;
+    if (!bson_iter_init(&iter, doc))
+        return false;
+    while (bson_iter_next(&iter))
+        if (strcmp(bson_iter_key(&iter), name) != 0 &&
+            !bson_append_iter(out, bson_iter_key(&iter), (int)bson_iter_key_len(&iter), &iter))
+            return false;
+    return !iter.err_off;
+}
+
 bool tf_field_hash(const bson_t *doc, const char *path, uint8_t out[32])
 {
     bson_iter_t at;

@@ -14,6 +14,9 @@ bool tf_field_text(const bson_t *doc, const char *path, char *into, size_t size)
 /* Makes *view a view of a document or an array; it lives as long as `doc`. */
 bool tf_field_view(const bson_t *doc, const char *path, bson_t *view);
 
+/* Appends every field but `name` to `out`; false where the document is damaged. (bson_copy_to_excluding_noinit aborts there.) */
+bool tf_field_copy_without(const bson_t *doc, const char *name, bson_t *out);
+
 /* 32 bytes of binary: a SHA-256. */
 bool tf_field_hash(const bson_t *doc, const char *path, uint8_t out[32]);
 

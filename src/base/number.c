@@ -81,6 +81,14 @@ tf_number_result tf_number_size(const char *text, int64_t *out)
     return TF_NUMBER_OK;
 }
 
+int64_t tf_number_sum(int64_t a, int64_t b)
+{
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum))
+        return a < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
+}
+
 const char *tf_number_shortest(double value, char *out, size_t size)
 {
     locale_t before = uselocale(c_locale());

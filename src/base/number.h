@@ -18,6 +18,9 @@ tf_number_result tf_number_double(const char *text, double *out);
  * and the like are the same). */
 tf_number_result tf_number_size(const char *text, int64_t *out);
 
+/* a + b, or the end of the range that it would go beyond. */
+int64_t tf_number_sum(int64_t a, int64_t b);
+
 /* The shortest text that reads back as `value`, which must be finite. Returns `out`; 32 bytes are enough. */
 const char *tf_number_shortest(double value, char *out, size_t size);
 

@@ -4,7 +4,8 @@
 
 /* Options of a connection string whose value is a secret. */
 static const char *const secret_options[] = {
-    "tlsCertificateKeyFilePassword=", "sslClientCertificateKeyPassword=", "AWS_SESSION_TOKEN:", "password=", NULL};
+    "tlsCertificateKeyFilePassword=", "sslClientCertificateKeyPassword=", "authMechanismProperties=", "AWS_SESSION_TOKEN:",
+    "password=", NULL};
 
 typedef struct {
     char *out;
@@ -49,27 +50,38 @@ static size_t credentials_length(const char *text, bool whole)
     return 0;
 }
 
+/* Length of an option's value. In a connection string it ends with the option, whatever it holds; in a text around it, also
+ * where the string does. */
+static size_t value_length(const char *text, bool whole)
+{
+    return strcspn(text, whole ? "&" : "& \t\r\n'\"<>");
+}
+
 static const char *redact_credentials(sink *to, const char *text, bool whole)
 {
     size_t length = credentials_length(text, whole);
     const char *colon = length ? memchr(text, ':', length) : NULL;
+    /* what a '/' or '?' cuts off is no user's name: rather options, with an '@' behind them */
+    size_t user = strcspn(text, ":/?");
     if (!colon) {
-        put(to, text, length);
-        return text + length;
+        user = user < length ? user : length;
+        put(to, text, user);
+        return text + user;
     }
-    put(to, text, (size_t)(colon - text) + 1);
+    bool named = text[user] == ':';
+    put(to, text, named ? user + 1 : user);
     put(to, "<hidden>", 8);
-    return text + length;
+    return text + length + (named ? 0 : value_length(text + length, whole));
 }
 
-static const char *redact_option(sink *to, const char *text)
+static const char *redact_option(sink *to, const char *text, bool whole)
 {
     for (const char *const *option = secret_options; *option; option++) {
         size_t length = strlen(*option);
         if (tf_text_begins(text, *option)) {
             put(to, text, length);
             put(to, "<hidden>", 8);
-            return text + length + strcspn(text + length, "&,; \t\r\n'\"<>");
+            return text + length + value_length(text + length, whole);
         }
     }
     return text;
@@ -88,7 +100,7 @@ static const char *redact(const char *text, char *out, size_t size, bool whole)
             text = redact_credentials(&to, text + strlen(SCHEME_END), whole);
             continue;
         }
-        const char *behind = redact_option(&to, text);
+        const char *behind = redact_option(&to, text, whole);
         if (behind == text)
             put(&to, text++, 1);
         else

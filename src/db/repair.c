@@ -1,3 +1,5 @@
+#include "base/docs.h"
+
 #include <tokenfix/cleanup.h>
 #include <tokenfix/repair.h>
 
@@ -84,9 +86,9 @@ static bool read_ledger(tf_repair *repair, const bson_iter_t *at, tf_error *err)
         else if (strcmp(key, "unit") == 0)
             ok = read_text(&iter, &repair->ledger.unit, err);
         else if (strcmp(key, "scale") == 0) {
-            repair->ledger.scale = (int)bson_iter_as_int64(&iter);
-            if (repair->ledger.scale < 0 || repair->ledger.scale > 12)
+            if (!BSON_ITER_HOLDS_NUMBER(&iter) || bson_iter_as_int64(&iter) < 0 || bson_iter_as_int64(&iter) > 12)
                 return invalid(err, "'ledger.scale' must be from 0 to 12");
+            repair->ledger.scale = (int)bson_iter_as_int64(&iter);
         } else
             return invalid(err, "'ledger' has an unknown key");
         if (!ok)
@@ -205,6 +207,17 @@ static bool read_key(tf_repair *repair, const bson_iter_t *iter, tf_error *err)
     return invalid(err, what);
 }
 
+/* A key that comes again would be read on top of what the first one left. */
+static bool is_first(const tf_repair *repair, const bson_iter_t *at, tf_error *err)
+{
+    bson_iter_t first;
+    char what[160];
+    if (bson_iter_init_find(&first, repair->doc, bson_iter_key(at)) && bson_iter_key(&first) == bson_iter_key(at))
+        return true;
+    snprintf(what, sizeof what, "the key '%.100s' is there twice", bson_iter_key(at));
+    return invalid(err, what);
+}
+
 static bool complete(const tf_repair *repair, tf_error *err)
 {
     if (!repair->collection)
@@ -233,12 +246,12 @@ tf_repair *tf_repair_from_bson(const bson_t *doc, tf_error *err)
     repair->noun = "document";
     bson_init(&repair->population);
     bson_iter_t iter;
-    if (!bson_iter_init(&iter, repair->doc)) {
-        invalid(err, "it is not BSON");
+    if (!tf_doc_is_sound(repair->doc) || !bson_iter_init(&iter, repair->doc)) {
+        invalid(err, "it is not BSON, or nested too deeply");
         return NULL;
     }
     while (bson_iter_next(&iter))
-        if (!read_key(repair, &iter, err))
+        if (!is_first(repair, &iter, err) || !read_key(repair, &iter, err))
             return NULL;
     const char ***lists[] = {&repair->created, &repair->updated, &repair->masked};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

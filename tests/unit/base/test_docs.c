@@ -123,6 +123,70 @@ static void docs__list_their_ids_in_order(void **state)
     tf_docs_done(&docs);
 }
 
+/* bson_append_iter would write "im" */
+static void field__is_appended_byte_for_byte(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {26, 0,   0, 0,   0x0b, 'r', 0, 'x', 0, 'm', 'i', 0, 0x02,
+                                    's', 0, 2, 0,   0,    0,   'y', 0, 0x0a, 'n', 0, 0x08};
+    uint8_t whole[26 + 3];
+    bson_t doc, rest;
+    bson_iter_t iter;
+    memcpy(whole, bytes, sizeof bytes);
+    memcpy(whole + 25, "t\0\1\0", 4);
+    whole[0] = sizeof whole;
+    assert_true(bson_init_static(&doc, whole, sizeof whole));
+    _cleanup_bson_ bson_t out = BSON_INITIALIZER;
+    assert_true(bson_iter_init(&iter, &doc));
+    while (bson_iter_next(&iter))
+        assert_true(tf_doc_append_field(&doc, &iter, &out));
+    assert_int_equal(out.len, doc.len);
+    assert_memory_equal(bson_get_data(&out), whole, sizeof whole);
+    for (int i = 0; i < 50; i++) /* beyond the room a bson_t has within itself */
+        assert_true(bson_iter_init_find(&iter, &doc, "s") && tf_doc_append_field(&doc, &iter, &out));
+    assert_true(bson_init_static(&rest, bson_get_data(&out), out.len));
+    assert_int_equal(bson_count_keys(&rest), 4 + 50);
+}
+
+/* A document of so many levels. */
+static void nest(bson_t *out, int levels)
+{
+    bson_t child;
+    if (levels < 2)
+        return;
+    bson_append_document_begin(out, "a", 1, &child);
+    nest(&child, levels - 1);
+    bson_append_document_end(out, &child);
+}
+
+static void document__is_sound_to_200_levels(void **state)
+{
+    (void)state;
+    _cleanup_bson_ bson_t most = BSON_INITIALIZER, beyond = BSON_INITIALIZER;
+    nest(&most, 200);
+    nest(&beyond, 201);
+    assert_true(tf_doc_is_sound(&most));
+    assert_false(tf_doc_is_sound(&beyond));
+}
+
+static void document__is_sound_to_its_end(void **state)
+{
+    (void)state;
+    _cleanup_(bson_destroyp) bson_t *good = BCON_NEW("a", "[", "{", "b", "c", "}", "]", "d", BCON_INT32(1));
+    /* offsets: array's length, embedded document's length, its end, the type of d */
+    static const uint8_t places[] = {7, 14, 26, 28};
+    uint8_t bytes[64];
+    bson_t damaged;
+    assert_true(tf_doc_is_sound(good));
+    for (size_t i = 0; i < sizeof places; i++) {
+        memcpy(bytes, bson_get_data(good), good->len);
+        bytes[places[i]] = 0x7e;
+        assert_true(bson_init_static(&damaged, bytes, good->len));
+        if (tf_doc_is_sound(&damaged))
+            fail_msg("sound with byte %d changed", places[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +195,9 @@ int main(void)
         cmocka_unit_test(docs__are_the_same_byte_for_byte_only),
         cmocka_unit_test(docs__are_found_by_type_and_bytes_of_the_id),
         cmocka_unit_test(docs__list_their_ids_in_order),
+        cmocka_unit_test(field__is_appended_byte_for_byte),
+        cmocka_unit_test(document__is_sound_to_200_levels),
+        cmocka_unit_test(document__is_sound_to_its_end),
     };
     return cmocka_run_group_tests_name("docs", tests, NULL, NULL);
 }

@@ -66,6 +66,25 @@ static void hash__has_32_bytes(void **state)
     bson_destroy(doc);
 }
 
+static void copy__leaves_one_field_out_and_refuses_what_is_damaged(void **state)
+{
+    (void)state;
+    bson_t *doc = BCON_NEW("a", BCON_INT32(1), "b", "{", "a", BCON_INT32(2), "}", "a", "again");
+    bson_t *expected = BCON_NEW("b", "{", "a", BCON_INT32(2), "}"), out = BSON_INITIALIZER;
+    assert_true(tf_field_copy_without(doc, "a", &out));
+    assert_true(bson_equal(&out, expected));
+    bson_t damaged;
+    uint8_t bytes[64];
+    memcpy(bytes, bson_get_data(doc), doc->len);
+    bytes[4 + 7 + 3 + 4 + 7] = 9; /* the last byte of b's value, which must be 0 */
+    assert_true(bson_init_static(&damaged, bytes, doc->len));
+    bson_reinit(&out);
+    assert_false(tf_field_copy_without(&damaged, "x", &out));
+    bson_destroy(&out);
+    bson_destroy(doc);
+    bson_destroy(expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +92,7 @@ int main(void)
         cmocka_unit_test(text__is_cut_to_its_buffer_and_empty_where_there_is_none),
         cmocka_unit_test(view__is_of_documents_and_arrays_only),
         cmocka_unit_test(hash__has_32_bytes),
+        cmocka_unit_test(copy__leaves_one_field_out_and_refuses_what_is_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,12 @@ static void redact__password_of_a_connection_string_is_hidden(void **state)
         {"mongodb://u:two words@h/db", "mongodb://u:<hidden>@h/db"},
         {"mongodb://h/?tlsCertificateKeyFilePassword=geheim&tls=true",
          "mongodb://h/?tlsCertificateKeyFilePassword=<hidden>&tls=true"},
+        {"mongodb://h/?tlsCertificateKeyFilePassword=ge,he;i m'&tls=true",
+         "mongodb://h/?tlsCertificateKeyFilePassword=<hidden>&tls=true"},
+        {"mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN%3Ageheim&tls=true",
+         "mongodb://h/?authMechanismProperties=<hidden>&tls=true"},
+        {"mongodb://h/?proxyPassword=geheim&appName=a@b", "mongodb://h/?proxyPassword=<hidden>&appName=a@b"},
+        {"mongodb://h/?proxyPassword=ge:he@im&tls=true", "mongodb://h<hidden>&tls=true"},
         {"http://u:pw@h", "http://u:<hidden>@h"},
         {"u:pw@h", "u:<hidden>@h"},
         {"nonsense", "nonsense"},
@@ -42,6 +48,8 @@ static void redact__every_connection_string_in_a_text_is_hidden(void **state)
         {"at mongodb://h:27017/x mail me@example.org", "at mongodb://h:27017/x mail me@example.org"},
         {"bad mongodb://u:two words@h/db here", "bad mongodb://u:<hidden>@h/db here"},
         {"bad mongodb://u:cut-in-the-mid", "bad mongodb://u:<hidden>"},
+        {"bad 'mongodb://h/?tlsCertificateKeyFilePassword=ge,he;im', sorry",
+         "bad 'mongodb://h/?tlsCertificateKeyFilePassword=<hidden>', sorry"},
         {"nothing to hide: a@b", "nothing to hide: a@b"},
     };
     char out[256];
