@@ -3,6 +3,7 @@
 #include <tokenfix/cleanup.h>
 
 #include "base/hash.h"
+#include "base/number.h"
 #include "cmd/sheet.h"
 #include "db/id.h"
 #include "report/format.h"
@@ -108,8 +109,8 @@ static const char *const counts[] = {"applied",   "gone",    "refused", "overtak
 
 static int64_t left_alone(const bson_t *batch)
 {
-    return number_at(batch, "counts.refused") + number_at(batch, "counts.overtaken") +
-           number_at(batch, "counts.conflicts");
+    return tf_number_sum(tf_number_sum(number_at(batch, "counts.refused"), number_at(batch, "counts.overtaken")),
+                         number_at(batch, "counts.conflicts"));
 }
 
 /* ---- data ---- */

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "base/field.h"
+#include "base/number.h"
 #include "base/redact.h"
 #include "cmd/sheet.h"
 #include "db/id.h"
@@ -39,11 +41,12 @@ static void complete(const tf_store *store, tf_run *run)
     if (tf_cursor_one(tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, NULL), &op, &sums,
                       &ignored) < 0)
         return;
-    bson_t *full = bson_new();
-    bson_copy_to_excluding_noinit(run->doc, full, "counts", NULL);
+    _cleanup_(bson_destroyp) bson_t *full = bson_new();
+    if (!tf_field_copy_without(run->doc, "counts", full))
+        return;
     BSON_APPEND_DOCUMENT(full, "counts", &sums);
     bson_destroy(run->doc);
-    run->doc = full;
+    run->doc = TAKE_PTR(full);
 }
 
 void tf_runs_complete(const tf_store *store, tf_run *runs, size_t count)
@@ -148,7 +151,8 @@ void tf_runs_report_print(const tf_run *runs, size_t count)
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
     for (size_t i = 0; i < count; i++) {
         const tf_run *run = &runs[i];
-        int64_t aside = tf_run_count(run, "refused") + tf_run_count(run, "overtaken") + tf_run_count(run, "conflicts");
+        int64_t aside = tf_number_sum(tf_number_sum(tf_run_count(run, "refused"), tf_run_count(run, "overtaken")),
+                                      tf_run_count(run, "conflicts"));
         int64_t took = tf_run_duration(run);
         tf_table_add(table, TF_CELL_TEXT(run->id), TF_CELL_TEXT(run->down ? "down" : "up"),
                      TF_CELL_TEXT(tf_state_name(run->state)),

@@ -81,7 +81,8 @@ bool tf_event_check(const bson_t *event, const uint8_t *previous, uint8_t hash[3
         memset(hash, 0, 32);
         return false;
     }
-    bson_copy_to_excluding_noinit(event, &content, "hash", NULL);
+    if (!tf_field_copy_without(event, "hash", &content))
+        return false;
     tf_sha256_of(bson_get_data(&content), content.len, own);
     if (memcmp(hash, own, 32) != 0)
         return false;

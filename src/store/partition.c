@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/field.h"
 #include "db/failure.h"
+#include "store/form.h"
 
 #include <inttypes.h>
 #include <tokenfix/cleanup.h>
@@ -37,12 +38,42 @@ static bson_t *embedded(const bson_t *doc, const char *key)
     return bson_new_from_data(data, length);
 }
 
-static void parse(const bson_t *doc, tf_partition *out)
+static const tf_form form[] = {
+    {.path = "_id", .kind = TF_FORM_TEXT},
+    {.path = "n", .kind = TF_FORM_WHOLE},
+    {.path = "after", .kind = TF_FORM_BOUND, .optional = true},
+    {.path = "upto", .kind = TF_FORM_BOUND, .optional = true},
+    {.path = "cursor", .kind = TF_FORM_BOUND, .optional = true},
+    {.path = "seq", .kind = TF_FORM_WHOLE},
+    {.path = "fence", .kind = TF_FORM_WHOLE, .min = 1},
+    {.path = "finished", .kind = TF_FORM_FLAG},
+    {.path = "target_seq", .kind = TF_FORM_WHOLE},
+    {.path = "target_done", .kind = TF_FORM_WHOLE},
+    {.path = "uid", .kind = TF_FORM_HASH, .optional = true},
+    {.path = "lsid", .kind = TF_FORM_DOCUMENT, .optional = true},
+    {.path = "intent", .kind = TF_FORM_DOCUMENT, .optional = true},
+    {.path = NULL},
+};
+
+/* Of the intent nothing is optional but open bounds: what it says is done without another look. */
+static const tf_form intent_form[] = {
+    {.path = "intent.seq", .kind = TF_FORM_WHOLE, .min = 1},
+    {.path = "intent.ids", .kind = TF_FORM_ARRAY},
+    {.path = "intent.from", .kind = TF_FORM_BOUND, .optional = true},
+    {.path = "intent.upto", .kind = TF_FORM_BOUND, .optional = true},
+    {.path = "intent.cursor", .kind = TF_FORM_BOUND, .optional = true},
+    {.path = "intent.target_seq", .kind = TF_FORM_WHOLE},
+    {.path = "intent.target_done", .kind = TF_FORM_WHOLE},
+    {.path = NULL},
+};
+
+bool tf_partition_parse(const bson_t *doc, tf_partition *out, tf_error *err)
 {
-    bson_iter_t iter;
+    if (!tf_form_check(doc, form, "partition", err) ||
+        (bson_has_field(doc, "intent") && !tf_form_check(doc, intent_form, "partition", err)))
+        return false;
     *out = (tf_partition){0};
-    if (bson_iter_init_find(&iter, doc, "_id") && BSON_ITER_HOLDS_UTF8(&iter))
-        snprintf(out->id, sizeof out->id, "%s", bson_iter_utf8(&iter, NULL));
+    tf_field_text(doc, "_id", out->id, sizeof out->id);
     out->n = (int32_t)tf_field_number(doc, "n");
     tf_id_read(doc, "after", &out->bounds.after);
     tf_id_read(doc, "upto", &out->bounds.upto);
@@ -55,6 +86,7 @@ static void parse(const bson_t *doc, tf_partition *out)
     out->has_uid = tf_field_hash(doc, "uid", out->uid);
     out->intent = embedded(doc, "intent");
     out->lsid = embedded(doc, "lsid");
+    return true;
 }
 
 bool tf_partition_create(const tf_store *store, const char *run, const tf_partition *partitions, size_t count,
@@ -91,7 +123,11 @@ bool tf_partition_list(const tf_store *store, const char *run, tf_partition **ou
     int got;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         list = realloc(list, (n + 1) * sizeof *list);
-        parse(doc, &list[n++]);
+        if (!tf_partition_parse(doc, &list[n], err)) {
+            got = -1;
+            break;
+        }
+        n++;
     }
     if (got < 0) {
         tf_partitions_free(list, n);
@@ -114,8 +150,11 @@ bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error 
         tf_error_set(err, TF_ERR_DAMAGED, "partition %s is missing from the state database", partition->id);
         return tf_error_hint(err, "Somebody removed records of a run; docs/runbook.md, 'A damaged state database'.");
     }
+    tf_partition fresh;
+    if (!tf_partition_parse(&doc, &fresh, err))
+        return false;
     tf_partition_done(partition);
-    parse(&doc, partition);
+    *partition = fresh;
     return true;
 }
 

@@ -29,6 +29,9 @@ typedef struct tf_partition {
 
 void tf_partition_done(tf_partition *partition);
 
+/* Reads one from its document, which is copied. DAMAGED, *out untouched, where it is not of the form we write. */
+bool tf_partition_parse(const bson_t *doc, tf_partition *out, tf_error *err);
+
 /* Inserts the partitions of a new run with seq 0 and the given fence. */
 bool tf_partition_create(const tf_store *store, const char *run, const tf_partition *partitions, size_t count,
                          int64_t fence, tf_error *err);

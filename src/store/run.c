@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/field.h"
 #include "db/failure.h"
+#include "store/form.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <time.h>
 #include <tokenfix/cleanup.h>
 
-static const char *const names[TF_STATES] = {
+static const char *const names[TF_STATES + 1] = {
     [TF_STATE_PLANNED] = "planned",
     [TF_STATE_RUNNING] = "running",
     [TF_STATE_PAUSED] = "paused",
@@ -43,15 +44,48 @@ bool tf_run_is_abandoned(const tf_run *run)
     return run->lease_left_ms < 0 || tf_owner_is_gone(&run->owner);
 }
 
-static void parse(const bson_t *doc, tf_run *run)
+static const char *const directions[] = {"up", "down", NULL}, *const strategies[] = {"transaction", "journal", NULL},
+                         *const policies[] = {"skip", "fields", NULL};
+
+static const tf_form form[] = {
+    {.path = "_id", .kind = TF_FORM_ID},
+    {.path = "migration", .kind = TF_FORM_TEXT},
+    {.path = "direction", .kind = TF_FORM_WORD, .words = directions},
+    {.path = "strategy", .kind = TF_FORM_WORD, .words = strategies},
+    {.path = "state", .kind = TF_FORM_WORD, .words = names},
+    {.path = "active", .kind = TF_FORM_FLAG},
+    {.path = "started_at", .kind = TF_FORM_DATE},
+    {.path = "ended_at", .kind = TF_FORM_DATE, .optional = true},
+    {.path = "restored_by", .kind = TF_FORM_ID, .optional = true},
+    {.path = "options.batch_size", .kind = TF_FORM_WHOLE, .optional = true},
+    {.path = "options.on_conflict", .kind = TF_FORM_WORD, .words = policies, .optional = true},
+    {.path = "options.recreate_deleted", .kind = TF_FORM_FLAG, .optional = true},
+    {.path = "bounds", .kind = TF_FORM_ARRAY, .optional = true},
+    {.path = "lease.fence", .kind = TF_FORM_WHOLE, .min = 1},
+    {.path = "lease.until", .kind = TF_FORM_DATE},
+    {.path = "lease.owner.id", .kind = TF_FORM_TEXT},
+    {.path = "lease.owner.host", .kind = TF_FORM_TEXT},
+    {.path = "lease.owner.boot", .kind = TF_FORM_TEXT},
+    {.path = "lease.owner.space", .kind = TF_FORM_TEXT},
+    {.path = "lease.owner.user", .kind = TF_FORM_TEXT},
+    {.path = "lease.owner.pid", .kind = TF_FORM_WHOLE},
+    {.path = "lease.owner.started", .kind = TF_FORM_WHOLE, .min = -1},
+    {.path = NULL},
+};
+static const tf_form down_form[] = {{.path = "restores", .kind = TF_FORM_ID}, {.path = NULL}};
+
+bool tf_run_parse(const bson_t *doc, tf_run *out, tf_error *err)
 {
     char text[64];
-    *run = (tf_run){.doc = bson_copy(doc)};
+    tf_field_text(doc, "direction", text, sizeof text);
+    bool down = strcmp(text, "down") == 0;
+    if (!tf_form_check(doc, form, "run", err) || (down && !tf_form_check(doc, down_form, "run", err)))
+        return false;
+    tf_run *run = out;
+    *run = (tf_run){.doc = bson_copy(doc), .down = down};
     tf_field_text(doc, "_id", run->id, sizeof run->id);
     tf_field_text(doc, "migration", run->migration, sizeof run->migration);
     tf_field_text(doc, "repair.collection", run->collection, sizeof run->collection);
-    tf_field_text(doc, "direction", text, sizeof text);
-    run->down = strcmp(text, "down") == 0;
     tf_field_text(doc, "restores", run->restores, sizeof run->restores);
     tf_field_text(doc, "restored_by", run->restored_by, sizeof run->restored_by);
     tf_field_text(doc, "strategy", run->strategy, sizeof run->strategy);
@@ -72,6 +106,7 @@ static void parse(const bson_t *doc, tf_run *run)
     run->owner.pid = tf_field_number(doc, "lease.owner.pid");
     run->owner.started = tf_field_number(doc, "lease.owner.started");
     run->state = run->active && tf_run_is_abandoned(run) ? TF_STATE_INTERRUPTED : run->stored;
+    return true;
 }
 
 void tf_run_done(tf_run *run)
@@ -112,7 +147,11 @@ bool tf_run_list(const tf_store *store, const bson_t *query, int64_t limit, tf_r
     int got;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         runs = realloc(runs, (n + 1) * sizeof *runs);
-        parse(doc, &runs[n++]);
+        if (!tf_run_parse(doc, &runs[n], err)) {
+            got = -1;
+            break;
+        }
+        n++;
     }
     if (got < 0) {
         tf_runs_free(runs, n);

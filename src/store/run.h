@@ -55,6 +55,9 @@ typedef struct tf_run {
 
 void tf_run_done(tf_run *run);
 
+/* Reads a run from its document, which is copied. DAMAGED, *out untouched, where it is not of the form we write. */
+bool tf_run_parse(const bson_t *doc, tf_run *out, tf_error *err);
+
 /* A new time-sortable id of [0-9a-z-]: "20261120t173012-004-3fa9c1". */
 void tf_run_new_id(char out[TF_RUN_ID_SIZE], int64_t now_ms, const char *migration);
 

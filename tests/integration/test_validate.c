@@ -315,9 +315,10 @@ static void insert_run(tf_fixture *f, const char *id, const char *direction, con
         mongoc_client_get_collection(f->client, f->state_db, "runs");
     _cleanup_(bson_destroyp) bson_t *run =
         BCON_NEW("_id", BCON_UTF8(id), "db", BCON_UTF8(f->db), "migration", "004_fix_melted_token_status", "direction",
-                 BCON_UTF8(direction), "state", BCON_UTF8(state), "active", BCON_BOOL(active), "started_at",
+                 BCON_UTF8(direction), "strategy", "transaction", "restores", "some-run", "state", BCON_UTF8(state), "active", BCON_BOOL(active), "started_at",
                  BCON_DATE_TIME(1), "lease", "{", "until", BCON_DATE_TIME(until), "fence", BCON_INT64(1), "owner", "{",
-                 "id", "x", "host", "elsewhere", "boot", "b", "user", "ann", "pid", BCON_INT64(7), "}", "}");
+                 "id", "x", "host", "elsewhere", "boot", "b", "space", "", "user", "ann", "pid", BCON_INT64(7),
+                 "started", BCON_INT64(1), "}", "}");
     if (!mongoc_collection_insert_one(runs, run, NULL, NULL, &error))
         fail_msg("%s", error.message);
 }
