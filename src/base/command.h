@@ -17,14 +17,17 @@
 
 typedef struct tf_command tf_command;
 
-/* The values of the global options. Strings are borrowed and live as long as the invocation. */
+/* The values of the global options. Strings are borrowed and live as long as the invocation; but the secret ones are empty
+ * once somebody connected with them (tf_options_forget). */
 typedef struct tf_globals {
     const char *uri, *uri_file, *db, *state_db;
     const char *host; /* "name", "name:port", "set/name:port,name:port" */
     int64_t port;     /* 0: none given */
     const char *username, *password, *auth_source, *auth_mechanism;
     bool tls;
-    const char *tls_ca_file, *tls_certificate_key_file;
+    const char *tls_ca_file, *tls_certificate_key_file, *tls_certificate_key_file_password;
+    bool tls_insecure, tls_allow_invalid_certificates, tls_allow_invalid_hostnames;
+    bool allow_plaintext, allow_insecure_tls;
     double timeout; /* seconds */
     bool json;
     const char *color; /* "auto", "always", "never" */

@@ -34,14 +34,26 @@ void tf_options_init(tf_options *options, const tf_option *table, void *args)
     options->states = bson_malloc0((count_rows(table) + 1) * sizeof *options->states);
 }
 
+/* "" is what borrowers of the value read from now on: the memory stays theirs. */
+static void wipe(struct tf_option_state *state)
+{
+    if (state->owned)
+        explicit_bzero(state->owned, strlen(state->owned));
+}
+
+void tf_options_forget(const tf_options *options)
+{
+    for (size_t i = 0; i < count_rows(options->table); i++)
+        wipe(&options->states[i]);
+}
+
 void tf_options_done(tf_options *options)
 {
     for (size_t i = 0; options->states && i < count_rows(options->table); i++) {
         const tf_option *row = &options->table[i];
         if (row->kind == TF_OPT_LIST)
             bson_free(((tf_strings *)field(options, row))->items);
-        if (options->states[i].owned)
-            explicit_bzero(options->states[i].owned, strlen(options->states[i].owned));
+        wipe(&options->states[i]);
         bson_free(options->states[i].owned);
     }
     bson_free(options->states);
@@ -181,6 +193,7 @@ static bool assign(tf_options *options, const tf_option *row, const char *value,
         return tf_error_hint(err, "Give it once.");
     }
     if (row->secret && source > TF_SOURCE_DEFAULT) {
+        wipe(state);
         bson_free(state->owned);
         value = state->owned = bson_strdup(value);
     }

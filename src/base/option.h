@@ -127,6 +127,9 @@ bool tf_options_set(tf_options *options, const char *name, const char *value, tf
 /* Fills what has no value yet from the environment, then from the defaults. */
 bool tf_options_fill(tf_options *options, tf_error *err);
 
+/* Wipes the values of all secret rows: they are empty from now on. To be called when they have been used. */
+void tf_options_forget(const tf_options *options);
+
 /* Where the value of `name` came from; TF_SOURCE_NONE when it has none. */
 tf_source tf_options_source(const tf_options *options, const char *name);
 

@@ -1,16 +1,16 @@
 #include "cmd/connection.h"
 
-#include <inttypes.h>
 #include <tokenfix/cleanup.h>
 #include <unistd.h>
 
-#include "base/redact.h"
 #include "base/text.h"
+#include "cmd/address.h"
 #include "cmd/prompt.h"
-#include "cmd/secret_file.h"
+#include "db/client.h"
+#include "db/transport.h"
 #include "report/output.h"
 
-enum { URI_MAX = 65536, DB_MAX = 63 };
+enum { DB_MAX = 63 };
 
 /* Where the server's address comes from; an option of a lower source than the connection string yields to what stands
  * in the string. */
@@ -22,84 +22,6 @@ typedef struct {
 static tf_source source_of(const tf_globals *globals, const char *name)
 {
     return tf_options_source(globals->options, name);
-}
-
-static tf_source higher(tf_source a, tf_source b)
-{
-    return a > b ? a : b;
-}
-
-/* ---- the address ---- */
-
-static bool address_from_host(const tf_globals *globals, char *out, size_t size, tf_error *err)
-{
-    const char *host = globals->host ? globals->host : "localhost", *slash = strchr(host, '/');
-    const char *set = slash ? host : "", *names = slash ? slash + 1 : host;
-    int set_length = slash ? (int)(slash - host) : 0;
-    bool ipv6 = !strchr(names, '[') && strchr(names, ':') != strrchr(names, ':') && !strchr(names, ',');
-    bool has_port = !ipv6 && (strstr(names, "]:") || (*names != '[' && strchr(names, ':')));
-    if (!*names || strpbrk(names, "/@?# ") || (slash && set_length == 0) || memchr(set, '@', (size_t)set_length)) {
-        tf_error_set(err, TF_ERR_USAGE, "option '--host': '%s' is not a host", TF_WORD(host));
-        return tf_error_hint(err, "Write HOST, HOST:PORT or SET/HOST:PORT,HOST:PORT.");
-    }
-    char port[16] = "";
-    if (globals->port && (has_port || strchr(names, ','))) {
-        tf_error_set(err, TF_ERR_USAGE, "option '--port' contradicts '--host', which names a port or several hosts");
-        return tf_error_hint(err, "Write the ports into --host.");
-    }
-    if (globals->port)
-        snprintf(port, sizeof port, ":%" PRId64, globals->port);
-    snprintf(out, size, "mongodb://%s%s%s%s/%s%.*s", ipv6 ? "[" : "", names, ipv6 ? "]" : "", port,
-             set_length ? "?replicaSet=" : "", set_length, set);
-    return true;
-}
-
-static bool twice(const char *one, const char *other, tf_error *err)
-{
-    tf_error_set(err, TF_ERR_USAGE, "the server is named twice: by %s and by %s", one, other);
-    return tf_error_hint(err, "Leave one of them out.");
-}
-
-static bool find_address(const tf_globals *globals, char *out, tf_source *source, tf_error *err)
-{
-    tf_source uri = source_of(globals, "uri"), file = source_of(globals, "uri-file");
-    tf_source host = higher(source_of(globals, "host"), source_of(globals, "port"));
-    *source = higher(higher(uri, file), host);
-    if (uri && uri == file && uri == *source)
-        return twice("--uri", "--uri-file", err);
-    if (host && host == *source && (host == uri || host == file))
-        return twice("--host or --port", host == uri ? "--uri" : "--uri-file", err);
-    if (uri && uri == *source) {
-        if (uri == TF_SOURCE_FLAG && tf_redact_needed(globals->uri))
-            tf_output_warning(
-                "the connection string in the command line contains a password, which others on this host "
-                "can read; use --uri-file or TOKENFIX_URI");
-        if (strlen(globals->uri) >= URI_MAX)
-            return tf_error_set(err, TF_ERR_USAGE, "the connection string is too long");
-        snprintf(out, URI_MAX, "%s", globals->uri);
-        return true;
-    }
-    if (file && file == *source)
-        return tf_secret_file_read(globals->uri_file, out, URI_MAX, err);
-    return address_from_host(globals, out, URI_MAX, err);
-}
-
-static mongoc_uri_t *parse_address(const char *address, tf_error *err)
-{
-    bson_error_t error = {0};
-    mongoc_uri_t *uri = mongoc_uri_new_with_error(address, &error);
-    if (uri)
-        return uri;
-    char shown[256];
-    tf_error_set(err, TF_ERR_USAGE, "the connection string cannot be parsed: %s",
-                 tf_text_clean(tf_redact_uri(address, shown, sizeof shown), (char[200]){0}, 200));
-    /* the driver quotes parts of the string, and where credentials are malformed those may be parts of them */
-    if (!strchr(address, '@'))
-        tf_error_detail(err, "%s", error.message);
-    tf_error_hint(
-        err, "It has the form mongodb://USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS; the characters : / ? # [ ] @ %% in "
-             "a password are written as %%XX.");
-    return NULL;
 }
 
 /* ---- what stands beside the address ---- */
@@ -178,13 +100,26 @@ static bool set_file(const origin *from, mongoc_uri_t *uri, const char *option, 
            tf_error_set(err, TF_ERR_USAGE, "option '--%s' cannot be used with this connection string", option);
 }
 
+static bool set_flag(mongoc_uri_t *uri, bool given, const char *key, tf_error *err)
+{
+    return !given || mongoc_uri_set_option_as_bool(uri, key, true) ||
+           tf_error_set(err, TF_ERR_USAGE, "option '--%s' cannot be used with this connection string", key);
+}
+
 static bool set_tls(const origin *from, mongoc_uri_t *uri, tf_error *err)
 {
     const tf_globals *g = from->globals;
-    if (g->tls && applies(from, "tls", mongoc_uri_has_option(uri, MONGOC_URI_TLS) ? "" : NULL) &&
-        !mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, true))
-        return tf_error_set(err, TF_ERR_USAGE, "option '--tls' cannot be used with this connection string");
-    return set_file(from, uri, "tlsCAFile", MONGOC_URI_TLSCAFILE, g->tls_ca_file, err) &&
+    bool lax = g->tls_insecure || g->tls_allow_invalid_certificates || g->tls_allow_invalid_hostnames;
+    bool wanted = g->tls && applies(from, "tls", mongoc_uri_has_option(uri, MONGOC_URI_TLS) ? "" : NULL);
+    const char *key = MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, *password = g->tls_certificate_key_file_password;
+    if (password && applies(from, key, mongoc_uri_get_option_as_utf8(uri, key, NULL)) &&
+        !mongoc_uri_set_option_as_utf8(uri, key, password))
+        return tf_error_set(err, TF_ERR_USAGE, "the password of the client's key is not usable");
+    return set_flag(uri, wanted || lax, MONGOC_URI_TLS, err) &&
+           set_flag(uri, g->tls_insecure, MONGOC_URI_TLSINSECURE, err) &&
+           set_flag(uri, g->tls_allow_invalid_certificates, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES, err) &&
+           set_flag(uri, g->tls_allow_invalid_hostnames, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES, err) &&
+           set_file(from, uri, "tlsCAFile", MONGOC_URI_TLSCAFILE, g->tls_ca_file, err) &&
            set_file(from, uri, "tlsCertificateKeyFile", MONGOC_URI_TLSCERTIFICATEKEYFILE, g->tls_certificate_key_file,
                     err);
 }
@@ -249,22 +184,24 @@ static bool set_databases(const origin *from, tf_connection *to, tf_error *err)
 
 static bool find_server(origin *from, tf_connection *to, tf_error *err)
 {
-    char *address = calloc(1, URI_MAX);
-    if (!address)
-        return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
-    bool good = find_address(from->globals, address, &from->source, err) && (to->uri = parse_address(address, err)) &&
-                set_databases(from, to, err);
-    explicit_bzero(address, URI_MAX);
-    free(address);
-    return good;
+    tf_address address = {0};
+    if (!tf_address_find(from->globals, &address, err))
+        return false;
+    from->source = address.source;
+    to->uri = tf_address_parse(&address, err);
+    tf_address_done(&address);
+    return to->uri && set_databases(from, to, err);
 }
 
 static bool resolve(const tf_globals *globals, bool only_names, tf_connection *out, tf_error *err)
 {
     origin from = {.globals = globals};
-    tf_connection made = {.timeout_ms = (int64_t)(globals->timeout * 1000)};
+    tf_connection made = {.timeout_ms = (int64_t)(globals->timeout * 1000),
+                          .allowed = (globals->allow_plaintext ? TF_TRANSPORT_PLAINTEXT : 0) |
+                                     (globals->allow_insecure_tls ? TF_TRANSPORT_INSECURE_TLS : 0)};
     if (!find_server(&from, &made, err) ||
-        (!only_names && !(set_tls(&from, made.uri, err) && set_credentials(&from, made.uri, err)))) {
+        (!only_names && !(set_tls(&from, made.uri, err) && tf_transport_check(made.uri, made.allowed, err) &&
+                          set_credentials(&from, made.uri, err)))) {
         tf_connection_done(&made);
         return false;
     }
@@ -284,8 +221,7 @@ bool tf_connection_names(const tf_globals *globals, tf_connection *out, tf_error
 
 void tf_connection_done(tf_connection *connection)
 {
-    if (connection->uri)
-        mongoc_uri_destroy(connection->uri);
+    tf_client_forget(connection->uri);
     free(connection->db);
     free(connection->state_db);
     *connection = (tf_connection){0};

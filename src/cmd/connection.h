@@ -14,12 +14,14 @@ typedef struct tf_connection {
     char *db;
     char *state_db;
     int64_t timeout_ms;
+    unsigned allowed; /* TF_TRANSPORT_*: what may be unprotected */
 } tf_connection;
 
 /* Puts together the connection string (--uri, --uri-file, or --host and --port; the environment below the flags), the
  * credentials (asked for on a terminal where a user has no password) and the names of the databases. Warns on standard
  * error about passwords in the command line. Connects to nothing. TF_ERR_USAGE: what is given is contradictory,
- * malformed or not enough. *out (free with tf_connection_done) is untouched on failure. */
+ * malformed or not enough, or would not be protected on its way (db/transport.h). The driver keeps the password as long as
+ * it connects; every copy of ours is wiped when it has been used. *out (free with tf_connection_done) is untouched on failure. */
 bool tf_connection_resolve(const tf_globals *globals, tf_connection *out, tf_error *err);
 
 /* The same for who only wants the names of the databases and connects to nothing: no password is asked for. */

@@ -41,8 +41,13 @@ static void show_message(void *arg, const char *text)
 bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_migration *migration, tf_error *err)
 {
     tf_connection *to = &session->connection;
-    if (!tf_connection_resolve(globals, to, err) ||
-        !tf_client_open(to->uri, to->db, to->state_db, to->timeout_ms, &session->client, err))
+    bool resolved = tf_connection_resolve(globals, to, err);
+    tf_options_forget(globals->options);
+    bool good =
+        resolved && tf_client_open(to->uri, to->db, to->state_db, to->timeout_ms, to->allowed, &session->client, err);
+    tf_client_forget(to->uri);
+    to->uri = NULL;
+    if (!good)
         return false;
     session->open = true;
     session->progress_flags = globals->quiet ? TF_PROGRESS_QUIET : globals->json ? TF_PROGRESS_LINES : 0;

@@ -1,7 +1,9 @@
 #include "db/client.h"
 
 #include "db/failure.h"
+#include "db/handshake.h"
 #include "db/operation.h"
+#include "db/transport.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -14,9 +16,29 @@ static void initialise_driver(void)
     mongoc_init();
 }
 
+/* Through the driver's pointers: it frees the password of its own accord, but not its string and its options wiped. */
+static void wipe(const char *text)
+{
+    if (text)
+        explicit_bzero((char *)(uintptr_t)text, strlen(text));
+}
+
+void tf_client_forget(mongoc_uri_t *uri)
+{
+    if (!uri)
+        return;
+    wipe(mongoc_uri_get_password(uri));
+    wipe(mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL));
+    wipe(mongoc_uri_get_string(uri));
+    mongoc_uri_destroy(uri);
+}
+
+TF_CLEANUP(mongoc_uri_t *, tf_client_forget)
+
+/* The pool keeps the string, and with it the password: it logs in with it again after every lost connection. */
 static mongoc_client_pool_t *open_pool(const mongoc_uri_t *uri, int64_t timeout_ms, tf_error *err)
 {
-    _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *copy = mongoc_uri_copy(uri);
+    _cleanup_(tf_client_forgetp) mongoc_uri_t *copy = mongoc_uri_copy(uri);
     mongoc_uri_set_option_as_int32(copy, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, (int32_t)timeout_ms);
     mongoc_uri_set_option_as_int32(copy, MONGOC_URI_CONNECTTIMEOUTMS, (int32_t)timeout_ms);
     mongoc_uri_set_option_as_bool(copy, MONGOC_URI_RETRYREADS, true);
@@ -37,19 +59,34 @@ static bool check_version(const tf_facts *facts, tf_error *err)
     if (facts->major >= 5)
         return true;
     tf_error_set(err, TF_ERR_UNSUPPORTED, "the server is MongoDB %s, the oldest supported is 5.0", facts->version);
-    return tf_error_hint(err, "Older servers cannot compare mixed _id types with index bounds; upgrade the server first.");
+    return tf_error_hint(err,
+                         "Older servers cannot compare mixed _id types with index bounds; upgrade the server first.");
 }
 
-bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_db, int64_t timeout_ms, tf_client *out,
-                    tf_error *err)
+/* Nobody logs in before it is certain that all members may be talked to. */
+static bool greet(tf_client *client, const mongoc_uri_t *uri, int64_t timeout_ms, unsigned allowed, tf_error *err)
 {
+    if (tf_transport_check_members(client->client, client->roster, uri, allowed, err) &&
+        tf_facts_read(client->client, &client->facts, err))
+        return check_version(&client->facts, err);
+    tf_handshake_explain(client->roster, uri, timeout_ms, err);
+    return false;
+}
+
+bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_db, int64_t timeout_ms, unsigned allowed,
+                    tf_client *out, tf_error *err)
+{
+    tf_error local = {0};
+    err = err ? err : &local;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, initialise_driver);
     tf_client client = {.db = strdup(db), .state_db = strdup(state_db)};
     client.pool = open_pool(uri, timeout_ms, err);
-    if (client.pool)
+    if (client.pool && !(client.roster = tf_roster_new(client.pool)))
+        tf_error_set(err, TF_ERR_MEMORY, "out of memory");
+    if (client.roster)
         client.client = mongoc_client_pool_pop(client.pool);
-    if (!client.client || !tf_facts_read(client.client, &client.facts, err) || !check_version(&client.facts, err)) {
+    if (!client.client || !greet(&client, uri, timeout_ms, allowed, err)) {
         tf_client_close(&client);
         return false;
     }
@@ -63,6 +100,7 @@ void tf_client_close(tf_client *client)
         mongoc_client_pool_push(client->pool, client->client);
     if (client->pool)
         mongoc_client_pool_destroy(client->pool);
+    tf_roster_free(client->roster);
     free(client->db);
     free(client->state_db);
     *client = (tf_client){0};
@@ -70,15 +108,15 @@ void tf_client_close(tf_client *client)
 
 void tf_client_leave(tf_client *client)
 {
-    static mongoc_client_pool_t *left; /* reachable: what the threads use is no leak */
+    static tf_client left; /* reachable: what the threads use is no leak */
     if (client->client)
         mongoc_client_pool_push(client->pool, client->client);
-    if (left && client->pool)
-        mongoc_client_pool_destroy(client->pool);
-    else if (client->pool)
-        left = client->pool;
     client->client = NULL;
-    client->pool = NULL;
+    if (!left.pool) {
+        left = (tf_client){.pool = client->pool, .roster = client->roster};
+        client->pool = NULL;
+        client->roster = NULL;
+    }
     tf_client_close(client);
 }
 

@@ -10,23 +10,29 @@
 #include <tokenfix/error.h>
 
 #include "db/facts.h"
+#include "db/roster.h"
 
 typedef struct tf_client {
     mongoc_client_pool_t *pool;
     mongoc_client_t *client; /* of the main thread */
+    tf_roster *roster;
     char *db;
     char *state_db;
     tf_facts facts;
 } tf_client;
 
 /* Connects within timeout_ms, reads the facts and fills *out (close with tf_client_close). Fails with CONNECT, AUTH or
- * UNSUPPORTED (a server below 5.0). Copies its arguments. */
-bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_db, int64_t timeout_ms, tf_client *out,
-                    tf_error *err);
+ * UNSUPPORTED (a server below 5.0), or USAGE where a member is not to be talked to in plaintext (`allowed`:
+ * db/transport.h). Copies its arguments. */
+bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_db, int64_t timeout_ms, unsigned allowed,
+                    tf_client *out, tf_error *err);
 void tf_client_close(tf_client *client);
 
 /* The same in a process that is about to end: does not wait for the driver's monitoring threads, which takes up to 500 ms. */
 void tf_client_leave(tf_client *client);
+
+/* Destroys a connection string (may be NULL), its password wiped first. */
+void tf_client_forget(mongoc_uri_t *uri);
 
 /* The server's time now, milliseconds since the epoch. */
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err);

@@ -158,7 +158,7 @@ void bench_up_phases(bench *b, const char *strategy, bench_phases *out)
     tf_outcome outcome = {0};
     watch w = {.b = b};
     _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_new(b->uri);
-    if (!tf_client_open(uri, BENCH_DB, BENCH_STATE, 5000, &client, &err))
+    if (!tf_client_open(uri, BENCH_DB, BENCH_STATE, 5000, 0, &client, &err))
         bench_fail("%s", err.message);
     const tf_migration *migration = tf_migration_find(NULL, &err);
     tf_engine_init(&engine, &client, migration);

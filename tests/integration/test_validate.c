@@ -453,7 +453,7 @@ static void expect_primary(const tf_fixture *f)
     for (int i = 0; i < 50; i++) {
         tf_client client = {0};
         tf_error err = {0};
-        if (!tf_client_open(uri, f->db, "wallet_tokenfix", 5000, &client, &err))
+        if (!tf_client_open(uri, f->db, "wallet_tokenfix", 5000, 0, &client, &err))
             fail_msg("%s", err.message);
         assert_true(client.facts.writable);
         tf_client_close(&client);

@@ -15,7 +15,7 @@ static inline void tf_host_open(tf_host *host, tf_fixture *f, const char *login)
     tf_error err = {0};
     _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_new(login);
     assert_non_null(uri);
-    if (!tf_client_open(uri, f->db, f->state_db, 10000, &host->client, &err))
+    if (!tf_client_open(uri, f->db, f->state_db, 10000, 0, &host->client, &err))
         fail_msg("%s (%s)", err.message, err.detail);
     tf_engine_init(&host->engine, &host->client, tf_migration_find(NULL, &err));
     assert_non_null(host->engine.migration);

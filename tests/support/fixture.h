@@ -36,7 +36,7 @@ typedef struct tf_program tf_program;
 typedef struct tf_fixture {
     char db[64];       /* random; dropped with the state database by the teardown */
     char state_db[80]; /* <db>_tokenfix */
-    char uri[512];     /* of an administrator; names db */
+    char uri[1024];    /* of an administrator; names db */
     mongoc_client_t *client;
     char login[TF_FIXTURE_LOGINS][768]; /* URIs made by tf_fixture_login */
     unsigned logins;

@@ -109,7 +109,7 @@ tf_program *tf_program_start(tf_fixture *fixture, const tf_program_options *opti
         argv[count++] = *at;
     }
     const char *env[VARIABLES];
-    char uri[1024];
+    char uri[4096];
     make_environment(fixture, options, uri, sizeof uri, env);
     tf_program *program = calloc(1, sizeof *program);
     assert_non_null(program);

@@ -12,6 +12,7 @@
 
 #include "cmd/confirm.h"
 #include "cmd/connection.h"
+#include "db/transport.h"
 
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
@@ -41,7 +42,9 @@ static bool resolve(char *const *arguments)
     return good;
 }
 
-#define RESOLVE(...) resolve((char *const[]){"go", __VA_ARGS__, NULL})
+/* The hosts in these tests do not exist; whether they may be talked to in plaintext has a test of its own. */
+#define RESOLVE(...) resolve((char *const[]){"go", "--allow-plaintext", __VA_ARGS__, NULL})
+#define RESOLVE_STRICTLY(...) resolve((char *const[]){"go", __VA_ARGS__, NULL})
 
 static void assert_refused(const char *message)
 {
@@ -220,6 +223,97 @@ static void connection__tls_files_must_be_readable(void **state)
     assert_true(mongoc_uri_get_tls(made.uri));
 }
 
+static void connection__plaintext_leaves_this_machine_with_permission_only(void **state)
+{
+    (void)state;
+    assert_true(RESOLVE_STRICTLY("--db=a"));
+    assert_true(RESOLVE_STRICTLY("--db=a", "--host=127.0.0.1"));
+    assert_false(RESOLVE_STRICTLY("--db=a", "--host=db.example"));
+    assert_refused("the connection to 'db.example:27017' would not be encrypted");
+    assert_non_null(strstr(err.hint, "--allow-plaintext"));
+    assert_false(RESOLVE_STRICTLY("--uri=mongodb://localhost,db.example/a"));
+    assert_refused("the connection to 'db.example:27017' would not be encrypted");
+    assert_false(RESOLVE_STRICTLY("--uri=mongodb://me:pw@db.example/a", "--allow-insecure-tls"));
+    assert_true(RESOLVE_STRICTLY("--db=a", "--host=db.example", "--tls"));
+    assert_int_equal(made.allowed, 0);
+    setenv("TOKENFIX_ALLOW_PLAINTEXT", "1", 1);
+    assert_true(RESOLVE_STRICTLY("--db=a", "--host=db.example"));
+    unsetenv("TOKENFIX_ALLOW_PLAINTEXT");
+    assert_int_equal(made.allowed, TF_TRANSPORT_PLAINTEXT);
+}
+
+static void connection__lax_tls_needs_permission(void **state)
+{
+    (void)state;
+    static const char *const lax[][2] = {{"--tlsInsecure", MONGOC_URI_TLSINSECURE},
+                                         {"--tlsAllowInvalidCertificates", MONGOC_URI_TLSALLOWINVALIDCERTIFICATES},
+                                         {"--tlsAllowInvalidHostnames", MONGOC_URI_TLSALLOWINVALIDHOSTNAMES}};
+    for (size_t i = 0; i < sizeof lax / sizeof *lax; i++) {
+        char flag[64], uri[128];
+        snprintf(flag, sizeof flag, "%s", lax[i][0]);
+        assert_false(RESOLVE_STRICTLY("--db=a", flag));
+        assert_int_equal(err.code, TF_ERR_USAGE);
+        assert_non_null(strstr(err.hint, "--allow-insecure-tls"));
+        assert_false(RESOLVE("--db=a", flag));
+        assert_true(RESOLVE_STRICTLY("--db=a", "--host=h", flag, "--allow-insecure-tls"));
+        assert_true(mongoc_uri_get_tls(made.uri));
+        assert_true(mongoc_uri_get_option_as_bool(made.uri, lax[i][1], false));
+        snprintf(uri, sizeof uri, "--uri=mongodb://h/a?%s=true", lax[i][1]);
+        assert_false(RESOLVE_STRICTLY(uri));
+        assert_true(RESOLVE_STRICTLY(uri, "--allow-insecure-tls"));
+    }
+}
+
+static void connection__names_alone_ask_for_nothing(void **state)
+{
+    (void)state;
+    char *argv[] = {"tokenfix", "go", "--uri=mongodb://me@db.example/shop", NULL};
+    char memory[64];
+    snprintf(memory, sizeof memory, "%s", argv[2]);
+    argv[2] = memory;
+    tf_invocation in = {0};
+    tf_connection_done(&made);
+    tf_error_clear(&err);
+    assert_true(tf_command_parse(table, 3, argv, &in, &err));
+    assert_true(tf_connection_names(&in.globals, &made, &err));
+    assert_string_equal(made.db, "shop");
+    tf_invocation_done(&in);
+}
+
+/* ---- the password in the string ---- */
+
+static const struct password_row {
+    const char *userinfo, *password; /* NULL: refused */
+} passwords[] = {
+    {"me:pw@", "pw"},        {"me:p%40s%2Fs%3a%25@", "p@s/s:%"}, {"me:%C3%A4@", "\xc3\xa4"},
+    {"me:x@", "x"},          {"m%40e:%78x@", "xx"},              {"me:a%00b@", NULL},
+    {"me:a%4@", NULL},       {"me:a%zz@", NULL},                 {"me:%ff@", NULL},
+    {"me:a:b@", NULL},       {"me:a@b@", NULL},                  {"me:a%@", NULL},
+    {"me:$&'()*+,;=!~-._@", "$&'()*+,;=!~-._"},
+};
+
+static void connection__password_is_decoded_and_not_in_the_string(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof passwords / sizeof *passwords; i++) {
+        char option[128];
+        snprintf(option, sizeof option, "--uri=mongodb://%sh1,h2:7/shop?w=1&appname=x", passwords[i].userinfo);
+        bool good = RESOLVE(option);
+        if (good != (passwords[i].password != NULL))
+            fail_msg("%s: %s", passwords[i].userinfo, good ? "not refused" : err.message);
+        if (!good)
+            continue;
+        assert_string_equal(mongoc_uri_get_password(made.uri), passwords[i].password);
+        assert_string_equal(mongoc_uri_get_hosts(made.uri)->next->host_and_port, "h2:7");
+        assert_string_equal(made.db, "shop");
+        assert_string_equal(mongoc_uri_get_appname(made.uri), "x");
+        const char *colon = strchr(mongoc_uri_get_string(made.uri) + strlen("mongodb://"), ':');
+        assert_int_equal(strncmp(colon, ":x@h1", 5), 0);
+    }
+    assert_true(RESOLVE("--uri=mongodb://h/shop?appname=a@b:c"));
+    assert_string_equal(mongoc_uri_get_appname(made.uri), "a@b:c");
+}
+
 /* ---- confirmation ---- */
 
 /* Runs tf_confirm on a terminal of its own where `typed` is typed; returns the code it ends with. */
@@ -301,6 +395,10 @@ static int run_all(void)
         cmocka_unit_test(connection__user_without_password_and_terminal_is_refused),
         cmocka_unit_test(connection__uri_file_must_be_private),
         cmocka_unit_test(connection__tls_files_must_be_readable),
+        cmocka_unit_test(connection__plaintext_leaves_this_machine_with_permission_only),
+        cmocka_unit_test(connection__lax_tls_needs_permission),
+        cmocka_unit_test(connection__names_alone_ask_for_nothing),
+        cmocka_unit_test(connection__password_is_decoded_and_not_in_the_string),
         cmocka_unit_test(confirm__on_a_terminal_the_name_must_be_typed),
         cmocka_unit_test(confirm__without_terminal_is_refused),
         cmocka_unit_test(confirm__is_answered_by_yes_or_the_environment),
