@@ -97,22 +97,23 @@ static bool decode(const char *text, size_t length, char *out)
 }
 
 /* Takes the password out of the text and leaves an x in its place: what the driver parses it copies into memory that it
- * frees without wiping it. A malformed string stays as it is; the driver refuses it. */
+ * frees without wiping it. (What it gets with mongoc_uri_set_password it wipes.) For the same reason what is malformed is
+ * not given to the driver at all, which would take "b@host" of "me:a@b@host" for a host and show it. */
 static void split_password(tf_address *address)
 {
-    char *scheme = strstr(address->text, "://"), *user = scheme ? scheme + 3 : NULL;
-    char *at = user ? memrchr(user, '@', strcspn(user, "/?")) : NULL;
-    char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
-    if (!colon || colon + 1 == at || !decode(colon + 1, (size_t)(at - colon - 1), address->password)) {
-        explicit_bzero(address->password, ADDRESS_MAX);
+    char *scheme = strstr(address->text, "://"), *user = scheme ? scheme + 3 : address->text;
+    size_t authority = strcspn(user, "/?");
+    char *at = memchr(user, '@', authority), *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+    if (!at || !colon || colon + 1 == at)
         return;
-    }
-    size_t rest = strlen(at) + 1, before = (size_t)(at - address->text) + rest;
+    size_t length = (size_t)(at - colon) - 1, rest = strlen(at) + 1;
+    address->malformed =
+        memchr(at + 1, '@', authority - (size_t)(at + 1 - user)) || !decode(colon + 1, length, address->password);
+    if (address->malformed)
+        return;
     colon[1] = 'x';
     memmove(colon + 2, at, rest);
-    size_t now = strlen(address->text) + 1;
-    if (before > now)
-        explicit_bzero(address->text + now, before - now);
+    explicit_bzero(colon + 2 + rest, length - 1);
 }
 
 bool tf_address_find(const tf_globals *globals, tf_address *out, tf_error *err)
@@ -146,18 +147,10 @@ void tf_address_done(tf_address *address)
 
 /* ---- what the driver makes of it ---- */
 
-/* A password with an @ as it is typed: the driver would take the rest of it for the host, and show it in messages. */
-static bool is_split_twice(const char *address)
-{
-    const char *scheme = strstr(address, "://"), *hosts = scheme ? scheme + 3 : address;
-    const char *at = memchr(hosts, '@', strcspn(hosts, "/?"));
-    return at && memchr(at + 1, '@', strcspn(at + 1, "/?"));
-}
-
-static mongoc_uri_t *parse_text(const char *address, tf_error *err)
+static mongoc_uri_t *parse_text(const char *address, bool malformed, tf_error *err)
 {
     bson_error_t error = {0};
-    mongoc_uri_t *uri = is_split_twice(address) ? NULL : mongoc_uri_new_with_error(address, &error);
+    mongoc_uri_t *uri = malformed ? NULL : mongoc_uri_new_with_error(address, &error);
     if (uri)
         return uri;
     char shown[256];
@@ -174,7 +167,7 @@ static mongoc_uri_t *parse_text(const char *address, tf_error *err)
 
 mongoc_uri_t *tf_address_parse(const tf_address *address, tf_error *err)
 {
-    mongoc_uri_t *uri = parse_text(address->text, err);
+    mongoc_uri_t *uri = parse_text(address->text, address->malformed, err);
     if (!uri || !address->password[0] || mongoc_uri_set_password(uri, address->password))
         return uri;
     mongoc_uri_destroy(uri);

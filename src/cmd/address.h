@@ -10,6 +10,7 @@
 typedef struct tf_address {
     char *text;       /* with an x in the place of the password */
     char *password;   /* as it is typed, not percent-encoded; "" where there is none */
+    bool malformed;   /* user or password are not as they have to be */
     tf_source source; /* where the address came from */
 } tf_address;
 

@@ -35,7 +35,9 @@ void tf_client_forget(mongoc_uri_t *uri)
 
 TF_CLEANUP(mongoc_uri_t *, tf_client_forget)
 
-/* The pool keeps the string, and with it the password: it logs in with it again after every lost connection. */
+/* The pool and each of its clients keep a copy of the string, and with it the password, to log in again after a lost
+ * connection: those we cannot wipe. The driver wipes the password when it frees them; the password of the client's key it
+ * just frees. */
 static mongoc_client_pool_t *open_pool(const mongoc_uri_t *uri, int64_t timeout_ms, tf_error *err)
 {
     _cleanup_(tf_client_forgetp) mongoc_uri_t *copy = mongoc_uri_copy(uri);
