@@ -2,6 +2,7 @@
 
 #ifdef TF_FAILPOINTS
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,11 +17,11 @@ static struct {
     int at;
     atomic_int passed;
 } points[POINTS_MAX];
-static int count = -1;
+static int count;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void read_environment(void)
 {
-    count = 0;
     const char *text = getenv("TOKENFIX_FAILPOINT");
     if (!text)
         return;
@@ -58,8 +59,7 @@ static void act(const char *action)
 
 void tf_failpoint_pass(const char *name)
 {
-    if (count < 0)
-        read_environment();
+    pthread_once(&once, read_environment);
     const char *log = getenv("TOKENFIX_FAILPOINT_LOG");
     if (log) {
         FILE *file = fopen(log, "a");

@@ -1,9 +1,10 @@
 #include "base/stop.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
-static volatile sig_atomic_t level;
+static atomic_int level; /* lock-free: written in signal handlers, read by every worker */
 
 static void on_signal(int signal_number)
 {
@@ -22,11 +23,12 @@ void tf_stop_install(void)
 
 int tf_stop_level(void)
 {
-    return level;
+    return atomic_load(&level);
 }
 
 void tf_stop_request(void)
 {
-    if (level < 2)
-        level = level + 1;
+    int now = atomic_load(&level);
+    if (now < 2)
+        atomic_compare_exchange_strong(&level, &now, now + 1);
 }

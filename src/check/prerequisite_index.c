@@ -1,6 +1,7 @@
 #include "check/prerequisite.h"
 
 #include "base/clock.h"
+#include "db/collection.h"
 #include "db/operation.h"
 
 #include <inttypes.h>
@@ -59,22 +60,11 @@ static bool explain(const tf_prerequisite_input *input, plan *out, tf_error *err
 
 /* ---- what a pass costs ---- */
 
-static int64_t number(const bson_t *doc, const char *key)
-{
-    bson_iter_t iter;
-    return bson_iter_init_find(&iter, doc, key) ? bson_iter_as_int64(&iter) : 0;
-}
-
 /* By the collection's metadata. */
 static bool count_documents(const tf_prerequisite_input *input, int64_t *n, tf_error *err)
 {
     tf_op op = {.client = input->client->client, .db = input->client->db, .what = "count the documents"};
-    _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
-    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("count", BCON_UTF8(input->repair->collection));
-    if (!tf_op_command(&op, command, &reply, err))
-        return false;
-    *n = number(&reply, "n");
-    return true;
+    return tf_collection_count(&op, input->repair->collection, n, err);
 }
 
 /* Milliseconds a pass over n documents takes, after the first of them; -1 where that cannot be measured. */

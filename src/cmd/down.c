@@ -11,7 +11,7 @@
 
 typedef struct {
     bool confirm, yes, recreate_deleted, take_over;
-    int64_t batch_size;
+    int64_t batch_size, workers;
     const char *on_conflict, *strategy, *resume;
 } down_args;
 
@@ -31,6 +31,8 @@ static const tf_option options[] = {
     TF_OPTION_FLAG(down_args, take_over, "take-over", "Do not wait until the lease of a run's former owner ends."),
     TF_OPTION_INT(down_args, batch_size, "batch-size", 1, 100000, "Restore at most so many documents in one batch.",
                   .env = "TOKENFIX_BATCH_SIZE"),
+    TF_OPTION_INT(down_args, workers, "workers", 1, 64, "Restore by so many workers at once; otherwise as many as this machine has processors, at most 4.",
+                  .env = "TOKENFIX_WORKERS"),
     TF_OPTION_CHOICE(down_args, strategy, "strategy", strategies,
                      "Restore each batch in a transaction, or with a journal; otherwise as the run was repaired.",
                      .env = "TOKENFIX_STRATEGY"),
@@ -67,6 +69,7 @@ static bool begin(const down_args *wanted, const tf_globals *globals, const char
     else if (word && !name_migration(&session->engine, word, err))
         return false;
     settings->batch_size = wanted->batch_size;
+    settings->workers = wanted->workers;
     settings->strategy = wanted->strategy;
     settings->on_conflict = wanted->on_conflict;
     settings->recreate_deleted = wanted->recreate_deleted;

@@ -10,7 +10,7 @@
 
 typedef struct {
     bool confirm, yes, dry_run, again, if_needed, take_over;
-    int64_t batch_size, canary;
+    int64_t batch_size, canary, workers;
     const char *strategy, *on_error, *resume;
 } up_args;
 
@@ -23,6 +23,8 @@ static const tf_option options[] = {
     TF_OPTION_INT(up_args, batch_size, "batch-size", 1, 100000,
                   "Repair at most so many documents in one batch; otherwise 1,000 documents or 4 MB.",
                   .env = "TOKENFIX_BATCH_SIZE"),
+    TF_OPTION_INT(up_args, workers, "workers", 1, 64, "Repair by so many workers at once; otherwise as many as this machine has processors, at most 4.",
+                  .env = "TOKENFIX_WORKERS"),
     TF_OPTION_CHOICE(up_args, strategy, "strategy", strategies,
                      "Repair each batch in a transaction, or with a journal: faster where there are many indexes, and "
                      "the only way on a server without transactions, but it promises less against concurrent writers.",
@@ -71,6 +73,7 @@ static bool check(const up_args *wanted, const tf_globals *globals, tf_error *er
 static void set(const up_args *wanted, bool on_error_named, tf_settings *settings)
 {
     settings->batch_size = wanted->batch_size;
+    settings->workers = wanted->workers;
     settings->strategy = wanted->strategy;
     settings->stop_on_error = strcmp(wanted->on_error, "stop") == 0;
     settings->rollback_on_error = on_error_named && !settings->stop_on_error;

@@ -31,3 +31,14 @@ bool tf_collection_read(const tf_op *op, const char *name, tf_collection *out, t
     }
     return true;
 }
+
+bool tf_collection_count(const tf_op *op, const char *name, int64_t *count, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("count", BCON_UTF8(name));
+    _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
+    bson_iter_t iter;
+    if (!tf_op_command(op, command, &reply, err))
+        return false;
+    *count = bson_iter_init_find(&iter, &reply, "n") ? bson_iter_as_int64(&iter) : 0;
+    return true;
+}

@@ -14,4 +14,7 @@ typedef struct tf_collection {
 bool tf_collection_read(const tf_op *op, const char *name, tf_collection *out, tf_error *err);
 void tf_collection_done(tf_collection *collection);
 
+/* How many documents it holds by its metadata: exact unless the server crashed; no pass over the data. */
+bool tf_collection_count(const tf_op *op, const char *name, int64_t *count, tf_error *err);
+
 #endif

@@ -150,8 +150,9 @@ static bool batch_from_walk(tf_batch *b, tf_walk *walk, size_t count)
     return b->candidates > 0;
 }
 
-static bool walk_partition(tf_context *context, tf_partition *partition, size_t *limit, size_t most, tf_error *err)
+static bool walk_partition(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err)
 {
+    size_t most = context->batch_size ? (size_t)context->batch_size : 1000;
     _cleanup_(tf_walk_closep) tf_walk *walk = tf_walk_open(context, partition);
     tf_batch b;
     tf_batch_init(&b, context, &tf_apply_kind, partition, limit);
@@ -176,7 +177,6 @@ static bool walk_partition(tf_context *context, tf_partition *partition, size_t 
             tf_walk_drop(walk, (size_t)b.candidates);
             if (*limit < most)
                 *limit = *limit + *limit / 5 + 1 < most ? *limit + *limit / 5 + 1 : most;
-            tf_context_progress(context, "repair");
         } else if (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates)
             continue; /* cut again, smaller */
         else {
@@ -211,15 +211,7 @@ bool tf_repair_apply(tf_context *context, const tf_repair *repair, tf_error *err
     size_t count = 0;
     if (!tf_partition_list(&context->store, context->run.id, &partitions, &count, err))
         return false;
-    size_t most = context->batch_size ? (size_t)context->batch_size : 1000;
-    size_t limit = most;
-    bool ok = all_are_there(context, count, err);
-    for (size_t i = 0; ok && i < count; i++) {
-        if (partitions[i].finished)
-            continue;
-        ok = tf_context_register(context, &partitions[i], err) &&
-             walk_partition(context, &partitions[i], &limit, most, err);
-    }
+    bool ok = all_are_there(context, count, err) && tf_context_share(context, partitions, count, false, walk_partition, err);
     tf_partitions_free(partitions, count);
     return ok;
 }

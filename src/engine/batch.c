@@ -144,21 +144,19 @@ bool tf_batch_write_record(tf_batch *b, mongoc_client_session_t *session, tf_err
     return tf_batch_record_insert(&b->context->store, session, &record, err);
 }
 
-static void count_in(tf_batch *b)
+static void count_in(const tf_batch *b)
 {
-    tf_context *context = b->context;
-    context->totals.applied += b->applied;
-    context->totals.amount += tf_tally_amount(b->moves);
-    context->totals.batches++;
-    context->totals.refused += b->refused.count;
-    context->totals.gone += b->gone;
-    context->totals.overtaken += b->overtaken.count;
-    context->totals.already += b->already;
-    context->totals.conflicts += b->conflicts.count + b->withheld;
-    context->totals.deleted += b->deleted;
-    context->totals.recreated += b->recreated.count;
-    if (context->canary_left > 0)
-        context->canary_left -= b->candidates < context->canary_left ? b->candidates : context->canary_left;
+    tf_totals more = {.applied = b->applied,
+                      .amount = tf_tally_amount(b->moves),
+                      .batches = 1,
+                      .refused = b->refused.count,
+                      .gone = b->gone,
+                      .overtaken = b->overtaken.count,
+                      .already = b->already,
+                      .conflicts = b->conflicts.count + b->withheld,
+                      .deleted = b->deleted,
+                      .recreated = b->recreated.count};
+    tf_context_count(b->context, &more, b->candidates);
 }
 
 bool tf_batch_commit(tf_batch *b)

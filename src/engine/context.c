@@ -1,6 +1,9 @@
 #include "engine/context.h"
 
 #include "base/stop.h"
+#include "db/failure.h"
+
+#include <pthread.h>
 
 #include <tokenfix/cleanup.h>
 
@@ -40,11 +43,9 @@ bool tf_context_may_go_on(tf_context *context, tf_error *err)
 {
     if (!tf_heartbeat_ok(context->heartbeat, err))
         return false;
-    if (tf_stop_level() == 0)
-        return true;
-    return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped on request after %lld %ss; what is %s stays so",
-                        (long long)context->totals.applied, context->lineage->repair->noun,
-                        context->run.down ? "given back" : "repaired");
+    if (context->work && atomic_load(&context->work->halted))
+        return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped, because another worker was");
+    return tf_stop_level() == 0 || tf_error_set(err, TF_ERR_INTERRUPTED, "stopped on request");
 }
 
 void tf_context_hint_resume(const tf_context *context, tf_error *err)
@@ -58,13 +59,121 @@ void tf_context_hint_resume(const tf_context *context, tf_error *err)
                   context->run.down ? "down" : "up", context->run.id);
 }
 
-void tf_context_progress(const tf_context *context, const char *phase)
+/* ---- what the workers share ---- */
+
+/* Totals are added and the observer is called by one worker at a time. */
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
+
+static void tell(const tf_context *whole)
 {
-    const tf_observer *observer = &context->engine->observer;
-    int64_t done = context->totals.applied + context->totals.already + context->totals.conflicts;
+    const tf_observer *observer = &whole->engine->observer;
+    int64_t done = whole->totals.applied + whole->totals.already + whole->totals.conflicts;
     if (observer->progress)
-        observer->progress(observer->arg, phase, done, context->planned);
+        observer->progress(observer->arg, whole->run.down ? "restore" : "repair", done, whole->planned);
 }
+
+void tf_context_count(tf_context *context, const tf_totals *more, int64_t candidates)
+{
+    tf_context *whole = context->whole ? context->whole : context;
+    int64_t *sums = (int64_t *)&whole->totals;
+    const int64_t *add = (const int64_t *)more;
+    pthread_mutex_lock(&counting);
+    for (size_t i = 0; i < sizeof *more / sizeof *add; i++)
+        sums[i] += add[i];
+    if (whole->canary_left > 0)
+        whole->canary_left -= candidates < whole->canary_left ? candidates : whole->canary_left;
+    context->canary_left = whole->canary_left;
+    tell(whole);
+    pthread_mutex_unlock(&counting);
+}
+
+typedef struct share {
+    tf_context *context;
+    tf_partition *partitions;
+    size_t count;
+    bool backwards;
+    tf_partition_work work;
+} share;
+
+typedef struct worker {
+    tf_context context;
+    const share *share;
+    size_t limit;
+} worker;
+
+bool tf_context_session_start(tf_context *context, tf_error *err)
+{
+    bson_error_t error;
+    mongoc_session_opt_t *opts = mongoc_session_opts_new();
+    mongoc_session_opts_set_causal_consistency(opts, false);
+    context->session = mongoc_client_start_session(context->store.client, opts, &error);
+    mongoc_session_opts_destroy(opts);
+    return context->session || tf_failure(err, &error, NULL, "start a session", NULL, NULL);
+}
+
+/* A copy of the run's context; what it points to is shared and only read. */
+static bool begin(tf_work *work, mongoc_client_t *client, void **state, tf_error *err)
+{
+    const share *s = work->arg;
+    worker *w = calloc(1, sizeof *w);
+    w->share = s;
+    w->limit = s->context->batch_size ? (size_t)s->context->batch_size : 1000;
+    w->context = *s->context;
+    w->context.whole = s->context;
+    w->context.work = work;
+    w->context.store.client = client;
+    w->context.database = NULL;
+    if (client == s->context->store.client || !s->context->session || tf_context_session_start(&w->context, err)) {
+        *state = w;
+        return true;
+    }
+    free(w);
+    return false;
+}
+
+static bool item(void *state, size_t i, tf_error *err)
+{
+    worker *w = state;
+    tf_partition *partition = &w->share->partitions[w->share->backwards ? w->share->count - 1 - i : i];
+    if (partition->finished)
+        return true;
+    return tf_context_register(&w->context, partition, err) && w->share->work(&w->context, partition, &w->limit, err);
+}
+
+/* An abort that found no server is not told: what it left would stand in everybody's way. */
+static void end(void *state, const tf_error *error)
+{
+    worker *w = state;
+    if (w->context.session && w->context.session != w->share->context->session) {
+        if (error->code != TF_ERR_OK)
+            tf_store_kill_session(&w->context.store, mongoc_client_session_get_lsid(w->context.session), NULL);
+        mongoc_client_session_destroy(w->context.session);
+    }
+    free(w);
+}
+
+bool tf_context_share(tf_context *context, tf_partition *partitions, size_t count, bool backwards, tf_partition_work work,
+                      tf_error *err)
+{
+    share s = {.context = context, .partitions = partitions, .count = count, .backwards = backwards, .work = work};
+    tf_work shared = {.client = context->engine->client,
+                      .workers = context->canary_left >= 0 ? 1 : context->workers, /* a canary counts to the document */
+                      .items = count,
+                      .arg = &s,
+                      .begin = begin,
+                      .item = item,
+                      .end = end};
+    tell(context);
+    if (tf_work_run(&shared, err))
+        return true;
+    if (err->code == TF_ERR_INTERRUPTED && tf_stop_level() == 1)
+        tf_error_set(err, TF_ERR_INTERRUPTED, "stopped on request after %lld %ss; what is %s stays so",
+                     (long long)context->totals.applied, context->lineage->repair->noun,
+                     context->run.down ? "given back" : "repaired");
+    return false;
+}
+
+/* ---- partitions, totals ---- */
 
 bool tf_context_register(tf_context *context, const tf_partition *partition, tf_error *err)
 {

@@ -6,7 +6,13 @@
 #include "db/gate.h"
 #include "engine/engine.h"
 #include "engine/heartbeat.h"
+#include "engine/work.h"
 #include "store/partition.h"
+
+/* Counts of a run, all of documents but for `amount` and `batches`. */
+typedef struct tf_totals {
+    int64_t applied, amount, batches, refused, gone, overtaken, already, conflicts, deleted, recreated;
+} tf_totals;
 
 struct tf_context {
     const tf_engine *engine;
@@ -22,9 +28,10 @@ struct tf_context {
     tf_heartbeat *heartbeat;
     bool journal;                    /* the strategy */
     int64_t planned;                 /* documents expected, for progress */
-    struct {
-        int64_t applied, amount, batches, refused, gone, overtaken, already, conflicts, deleted, recreated;
-    } totals; /* of the run */
+    tf_totals totals;                /* of the run */
+    int workers;
+    tf_context *whole;               /* a worker's context: that of the run; NULL: this is it */
+    tf_work *work;                   /* likewise: what the workers share */
     int64_t repaired, repair_ms;     /* by this process: the rate that later estimates use */
     int64_t batch_size;              /* documents at most, 0: the default; the run's own where none is given now */
     bool stop_on_error;              /* likewise */
@@ -35,13 +42,24 @@ struct tf_context {
 /* Ends the heartbeat and releases all; the run is left as it is. */
 void tf_context_done(tf_context *context);
 
-/* Between batches: LEASE_LOST, or INTERRUPTED when a stop was requested. */
+/* Calls work(context, partition, &limit, err) for each partition that is not finished, by several workers, each with a
+ * context (client, session) of its own. `limit`: documents in a batch at most, of that worker. The highest number first
+ * where `backwards`. */
+typedef bool (*tf_partition_work)(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err);
+bool tf_context_share(tf_context *context, tf_partition *partitions, size_t count, bool backwards, tf_partition_work work,
+                      tf_error *err);
+
+/* Adds a committed batch to the run's totals and tells the observer; `candidates` are off the canary. */
+void tf_context_count(tf_context *context, const tf_totals *more, int64_t candidates);
+
+/* Between batches: LEASE_LOST, or INTERRUPTED when a stop was requested or another worker failed. */
 bool tf_context_may_go_on(tf_context *context, tf_error *err);
 
 /* Adds to the hint of what stopped a run how to go on with it. */
 void tf_context_hint_resume(const tf_context *context, tf_error *err);
 
-void tf_context_progress(const tf_context *context, const char *phase);
+/* Starts the session of a context whose server has transactions. */
+bool tf_context_session_start(tf_context *context, tf_error *err);
 
 /* Takes a partition up: notes the session that is going to write in it. */
 bool tf_context_register(tf_context *context, const tf_partition *partition, tf_error *err);

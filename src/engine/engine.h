@@ -14,7 +14,7 @@
 
 typedef struct tf_observer {
     void *arg;
-    /* Work has come this far; `total` 0: not known. `phase`: "plan", "ledger", "repair", "restore", "verify". */
+    /* Called from any thread, by one at a time. Work has come this far; `total` 0: not known. `phase`: "plan", "ledger", "repair", "restore", "verify". */
     void (*progress)(void *arg, const char *phase, int64_t done, int64_t total);
     /* Something the operator should read now ("waiting for the lease of … to end"). */
     void (*message)(void *arg, const char *text);
@@ -22,6 +22,7 @@ typedef struct tf_observer {
 
 typedef struct tf_settings {
     int64_t batch_size;   /* documents in one batch at most; 0: 1,000 documents or 4 MB */
+    int64_t workers;      /* 0: as many as this machine has processors, at most 4 */
     const char *strategy; /* "transaction" (NULL) or "journal" */
     bool stop_on_error;   /* --on-error stop */
     bool rollback_on_error; /* --on-error rollback, said by hand: also where the run that goes on began with stop */

@@ -62,6 +62,7 @@ static void append_options(bson_t *doc, const tf_settings *settings)
     bson_t options;
     BSON_APPEND_DOCUMENT_BEGIN(doc, "options", &options);
     BSON_APPEND_INT64(&options, "batch_size", settings->batch_size);
+    BSON_APPEND_INT64(&options, "workers", settings->workers ? settings->workers : tf_work_default());
     BSON_APPEND_UTF8(&options, "on_error", settings->stop_on_error ? "stop" : "rollback");
     BSON_APPEND_UTF8(&options, "on_conflict", settings->on_conflict ? settings->on_conflict : "skip");
     BSON_APPEND_BOOL(&options, "recreate_deleted", settings->recreate_deleted);
@@ -124,6 +125,7 @@ static void read_options(tf_context *context)
     const tf_settings *settings = &context->engine->settings;
     bson_iter_t iter, at;
     context->batch_size = settings->batch_size;
+    context->workers = settings->workers ? (int)settings->workers : tf_work_default();
     context->stop_on_error = settings->stop_on_error;
     if (!context->batch_size && bson_iter_init(&iter, context->run.doc) && bson_iter_find_descendant(&iter, "options.batch_size", &at))
         context->batch_size = bson_iter_as_int64(&at);
@@ -152,15 +154,8 @@ bool tf_opening_context(tf_context *context, tf_error *err)
     mongoc_database_set_write_concern(context->database, majority);
     mongoc_write_concern_destroy(majority);
     if (!context->journal) {
-        bson_error_t error;
-        if (!user_uid(engine, context->uid, err))
+        if (!user_uid(engine, context->uid, err) || !tf_context_session_start(context, err))
             return false;
-        mongoc_session_opt_t *opts = mongoc_session_opts_new();
-        mongoc_session_opts_set_causal_consistency(opts, false);
-        context->session = mongoc_client_start_session(context->store.client, opts, &error);
-        mongoc_session_opts_destroy(opts);
-        if (!context->session)
-            return tf_failure(err, &error, NULL, "start a session", NULL, NULL);
     }
     context->heartbeat = tf_heartbeat_start(engine->client, &context->run, context->owner.id, err);
     return context->heartbeat != NULL;

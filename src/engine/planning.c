@@ -49,7 +49,7 @@ static bool stored_bounds(tf_context *context, bson_t *bounds, tf_error *err)
         return true;
     }
     int64_t batch = context->batch_size ? context->batch_size : 1000;
-    if (!tf_split_bounds(context->engine, context->lineage->repair, context->planned, batch, bounds, err))
+    if (!tf_split_bounds(context->engine, context->lineage->repair, context->planned, batch, context->workers, bounds, err))
         return false;
     _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("bounds", BCON_ARRAY(bounds));
     return tf_run_set(&context->store, &context->run, set, err);

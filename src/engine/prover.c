@@ -6,6 +6,7 @@
 #include "store/batch.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <tokenfix/cleanup.h>
 
@@ -135,11 +136,6 @@ static bool same_moves(tf_prover *p, const tf_batch_record *record)
 
 static void follow_chain(tf_prover *p, const tf_batch_record *record)
 {
-    bool first = record->partition != p->partition;
-    if (first) {
-        p->partition = record->partition;
-        p->seq = 0;
-    }
     if (record->seq != p->seq + 1)
         tf_prover_find(p, "batch_numbers", "partition %d: batch %" PRId64 " follows %" PRId64, record->partition, record->seq, p->seq);
     bool linked = p->seq == 0 ? !record->has_previous : record->has_previous && memcmp(record->previous, p->last, 32) == 0;
@@ -198,49 +194,127 @@ static bool prove_batch(tf_prover *p, const tf_batch_record *record, tf_error *e
     return true;
 }
 
-static void end_partition(tf_prover *p)
+static void list_refused(tf_prover *p, const tf_batch_record *record)
 {
-    if (p->partition < 0)
+    bson_iter_t iter, item;
+    if (!bson_iter_init_find(&iter, record->doc, "refused") || !bson_iter_recurse(&iter, &item))
         return;
-    _cleanup_(bson_destroyp) bson_t *item = BCON_NEW("n", BCON_INT32(p->partition), "seq", BCON_INT64(p->seq), "hash",
-                                                     BCON_BIN(BSON_SUBTYPE_BINARY, p->last, 32));
-    tf_array_append_document(&p->ends, &p->ends_count, item);
+    while (bson_iter_next(&item)) {
+        uint32_t length;
+        const uint8_t *data;
+        bson_t view;
+        if (!BSON_ITER_HOLDS_DOCUMENT(&item))
+            continue;
+        bson_iter_document(&item, &length, &data);
+        if (bson_init_static(&view, data, length))
+            tf_prover_list(p->proof->refused_ids, &view);
+    }
 }
 
-bool tf_prover_batches(tf_prover *p, tf_error *err)
+/* ---- a partition ---- */
+
+static pthread_mutex_t telling = PTHREAD_MUTEX_INITIALIZER;
+
+/* The observer is called by one worker at a time. */
+static void tell(tf_prover *whole, int64_t more)
+{
+    const tf_observer *observer = &whole->engine->observer;
+    pthread_mutex_lock(&telling);
+    whole->told += more;
+    if (observer->progress)
+        observer->progress(observer->arg, "verify", whole->told, tf_field_number(whole->run->doc, "plan.documents"));
+    pthread_mutex_unlock(&telling);
+}
+
+bool tf_prover_partition(tf_prover *p, int32_t n, tf_prover *whole, tf_error *err)
 {
     tf_op op = tf_store_op(p->store, NULL, "read the batches");
-    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_batch_record_find(p->store, p->run->id);
-    const tf_observer *observer = &p->engine->observer;
-    int64_t expected = tf_field_number(p->run->doc, "plan.documents");
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_batch_record_find(p->store, p->run->id, n);
     const bson_t *doc = NULL;
     int got;
-    p->partition = -1;
-    if (observer->progress)
-        observer->progress(observer->arg, "verify", 0, expected);
+    p->partition = n;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         tf_batch_record record = {0};
         tf_batch_record_parse(doc, &record);
-        if (record.partition != p->partition)
-            end_partition(p);
         bool ok = prove_batch(p, &record, err);
-        for (bson_iter_t iter, item, id; bson_iter_init_find(&iter, doc, "refused") && bson_iter_recurse(&iter, &item);) {
-            while (bson_iter_next(&item)) {
-                uint32_t length;
-                const uint8_t *data;
-                bson_t view;
-                bson_iter_document(&item, &length, &data);
-                if (bson_init_static(&view, data, length) && bson_iter_init_find(&id, &view, "_id"))
-                    tf_prover_list(p->proof->refused_ids, &view);
-            }
-            break;
-        }
+        list_refused(p, &record);
+        int64_t backed_up = record.backed_up;
         tf_batch_record_done(&record);
         if (!ok)
             return false;
-        if (observer->progress)
-            observer->progress(observer->arg, "verify", p->backed_up, expected);
+        tell(whole, backed_up);
     }
-    end_partition(p);
     return got == 0;
+}
+
+/* ---- the parts together ---- */
+
+void tf_prover_begin(tf_prover *p, const tf_prover *like, const tf_store *store)
+{
+    *p = (tf_prover){.engine = like->engine, .store = store, .run = like->run, .lineage = like->lineage};
+    p->proof = malloc(sizeof *p->proof);
+    *p->proof = (tf_proof){.changed_ids = bson_new(),
+                           .missing_ids = bson_new(),
+                           .remaining_ids = bson_new(),
+                           .refused_ids = bson_new(),
+                           .unexplained_rows = bson_new(),
+                           .findings = bson_new()};
+    bson_init(&p->ends);
+    p->moves = tf_tally_new(like->lineage->repair);
+}
+
+void tf_prover_relax(tf_prover *p)
+{
+    tf_tally_free(p->moves);
+    p->moves = NULL;
+    tf_docs_done(&p->before);
+    tf_docs_done(&p->predicted);
+    tf_docs_done(&p->now);
+}
+
+void tf_prover_end(tf_prover *p)
+{
+    if (!p->proof)
+        return;
+    tf_prover_relax(p);
+    bson_destroy(&p->ends);
+    tf_proof_done(p->proof);
+    free(p->proof);
+    *p = (tf_prover){0};
+}
+
+static void append_list(bson_t *into, const bson_t *from)
+{
+    uint32_t n = bson_count_keys(into);
+    bson_iter_t iter;
+    if (bson_iter_init(&iter, from))
+        while (n < LISTED && bson_iter_next(&iter))
+            tf_array_append_value(into, &n, bson_iter_value(&iter));
+}
+
+void tf_prover_add(tf_prover *whole, const tf_prover *part)
+{
+    tf_proof *to = whole->proof;
+    const tf_proof *from = part->proof;
+    to->equal += from->equal;
+    to->changed_later += from->changed_later;
+    to->missing += from->missing;
+    to->batches += from->batches;
+    to->gone += from->gone;
+    to->overtaken += from->overtaken;
+    to->conflicts += from->conflicts;
+    to->refused += from->refused;
+    append_list(to->changed_ids, from->changed_ids);
+    append_list(to->missing_ids, from->missing_ids);
+    append_list(to->refused_ids, from->refused_ids);
+    append_list(to->findings, from->findings);
+    whole->backed_up += part->backed_up;
+    whole->handled += part->handled;
+    whole->moved += part->moved;
+    whole->moved_amount += part->moved_amount;
+    if (part->seq == 0)
+        return;
+    _cleanup_(bson_destroyp) bson_t *item = BCON_NEW("n", BCON_INT32(part->partition), "seq", BCON_INT64(part->seq), "hash",
+                                                     BCON_BIN(BSON_SUBTYPE_BINARY, part->last, 32));
+    tf_array_append_document(&whole->ends, &whole->ends_count, item);
 }

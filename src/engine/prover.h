@@ -8,14 +8,15 @@
 
 typedef struct tf_prover {
     const tf_engine *engine;
-    const tf_store *store;
+    const tf_store *store; /* a worker's */
     const tf_run *run;
     const tf_lineage *lineage;
-    tf_proof *proof;
+    tf_proof *proof; /* owned */
+    int64_t told;    /* documents, for the observer */
     tf_docs before, predicted, now;
     tf_tally *moves;
     /* the chain */
-    int32_t partition;
+    int32_t partition; /* a part's */
     int64_t seq;
     uint8_t last[32];
     int64_t backed_up, moved, moved_amount;
@@ -30,8 +31,19 @@ void tf_prover_find(tf_prover *p, const char *check, const char *format, ...) __
 /* Adds the document's _id to a list of at most 100. */
 void tf_prover_list(bson_t *list, const bson_t *doc);
 
-/* Every batch: its place in the chain, its backup's count and hash, its moves, and each document against its prediction. */
-bool tf_prover_batches(tf_prover *p, tf_error *err);
+/* Begins a part of a proof, or its whole, with empty results. Release with tf_prover_end (a zeroed one may be). */
+void tf_prover_begin(tf_prover *p, const tf_prover *like, const tf_store *store);
+void tf_prover_end(tf_prover *p);
+
+/* Releases what is needed to prove, and keeps the results: memory is the workers', not the partitions'. */
+void tf_prover_relax(tf_prover *p);
+
+/* Every batch of partition n: its place in the chain, its backup's count and hash, its moves, and each document against its
+ * prediction. `whole` is told how far it is; the results stay in p. */
+bool tf_prover_partition(tf_prover *p, int32_t n, tf_prover *whole, tf_error *err);
+
+/* Adds a part's results to the whole's: in the order of the partitions. */
+void tf_prover_add(tf_prover *whole, const tf_prover *part);
 
 /* The backup's count against the batches', and (`sealed`) the chains' ends against the closing event. */
 bool tf_prover_counts(tf_prover *p, bool sealed, tf_error *err);

@@ -323,14 +323,10 @@ static bool restore_partition(tf_context *context, tf_partition *partition, size
         }
         cut(&b, &u, from, from + (left < *limit ? left : *limit));
         tf_error one = {0};
-        if (tf_batch_run(&b, &one))
-            tf_context_progress(context, "restore");
-        else if (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates)
+        if (tf_batch_run(&b, &one) || (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates))
             continue;
-        else {
-            *err = one;
-            ok = false;
-        }
+        *err = one;
+        ok = false;
     }
     ok = ok && tf_partition_finish(&context->store, partition, err);
     tf_batch_done(&b);
@@ -344,12 +340,7 @@ bool tf_repair_restore(tf_context *context, tf_error *err)
     size_t count = 0;
     if (!tf_partition_list(&context->store, context->run.id, &partitions, &count, err))
         return false;
-    size_t limit = context->batch_size ? (size_t)context->batch_size : 1000;
-    bool ok = true;
-    for (size_t i = count; ok && i > 0; i--)
-        if (!partitions[i - 1].finished)
-            ok = tf_context_register(context, &partitions[i - 1], err) &&
-                 restore_partition(context, &partitions[i - 1], &limit, err);
+    bool ok = tf_context_share(context, partitions, count, true, restore_partition, err);
     tf_partitions_free(partitions, count);
     return ok;
 }

@@ -1,4 +1,5 @@
 /* The status: where the migration stands, how healthy the data is, and what to do next. Looks, writes nothing. */
+#include "db/collection.h"
 #include "db/failure.h"
 #include "engine/engine.h"
 #include "engine/resolve.h"
@@ -42,17 +43,11 @@ static bool count(const tf_engine *engine, const tf_repair *repair, const bson_t
     return got >= 0;
 }
 
-/* From the collection's metadata: exact unless the server crashed; no pass over the data. */
 static bool count_all(const tf_engine *engine, const tf_repair *repair, int64_t *out, tf_error *err)
 {
     tf_op op = tf_store_op(&engine->store, NULL, "count documents");
     op.db = engine->store.repaired;
-    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("count", BCON_UTF8(repair->collection));
-    _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
-    bson_iter_t iter;
-    bool ok = tf_op_command(&op, command, &reply, err);
-    *out = ok && bson_iter_init_find(&iter, &reply, "n") ? bson_iter_as_int64(&iter) : 0;
-    return ok;
+    return tf_collection_count(&op, repair->collection, out, err);
 }
 
 static const tf_run *newest_up(const tf_status *status)

@@ -265,7 +265,6 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
     const tf_migration *migration = tf_migration_find(context->run.migration, &ignored);
     int64_t begin = tf_clock_ms(), had = context->totals.applied;
     bool ok = true;
-    tf_context_progress(context, "repair");
     if (context->run.stored != TF_STATE_VERIFYING)
         ok = migration ? migration->up(context, err) : tf_repair_apply(context, context->lineage->repair, err);
     context->repaired = context->totals.applied - had;

@@ -1,6 +1,6 @@
 #include "engine/verify.h"
 
-#include "backup/snapshot.h"
+#include "base/field.h"
 #include "check/balance.h"
 #include "check/since.h"
 #include "check/tally.h"
@@ -26,18 +26,19 @@ void tf_proof_done(tf_proof *proof)
 
 /* ---- what still matches the filter ---- */
 
-static bool count_remaining(tf_prover *p, tf_error *err)
+/* `refused`: those that are counted as refused, and not again. */
+static bool count_remaining(tf_prover *p, const bson_t *refused, tf_error *err)
 {
     const tf_repair *repair = p->lineage->repair;
     tf_op op = tf_store_op(p->store, NULL, "count what still matches");
     op.db = p->store->repaired;
-    _cleanup_bson_ bson_t since = BSON_INITIALIZER, conditions = BSON_INITIALIZER, refused = BSON_INITIALIZER;
+    _cleanup_bson_ bson_t since = BSON_INITIALIZER, conditions = BSON_INITIALIZER, others = BSON_INITIALIZER;
     uint32_t n = 0;
     tf_since_expression(repair, p->run->started_at, &since, "since");
     tf_array_append_document(&conditions, &n, &repair->filter);
-    if (!bson_empty(p->proof->refused_ids)) { /* counted as refused, not again */
-        BCON_APPEND(&refused, "_id", "{", "$nin", BCON_ARRAY(p->proof->refused_ids), "}");
-        tf_array_append_document(&conditions, &n, &refused);
+    if (!bson_empty(refused)) {
+        BCON_APPEND(&others, "_id", "{", "$nin", BCON_ARRAY(refused), "}");
+        tf_array_append_document(&conditions, &n, &others);
     }
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("$and", BCON_ARRAY(&conditions));
     _cleanup_bson_ bson_t projection = BSON_INITIALIZER;
@@ -48,6 +49,8 @@ static bool count_remaining(tf_prover *p, tf_error *err)
     const bson_t *doc = NULL;
     bson_iter_t iter;
     int got;
+    p->proof->new_defects = p->proof->remaining = 0;
+    bson_reinit(p->proof->remaining_ids);
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         if (bson_iter_init_find(&iter, doc, "since") && bson_iter_as_bool(&iter))
             p->proof->new_defects++;
@@ -59,28 +62,147 @@ static bool count_remaining(tf_prover *p, tf_error *err)
     return got == 0;
 }
 
-/* ---- the whole ---- */
+/* ---- balances ---- */
+
+static bool compare_balances(tf_prover *p, bool closing, tf_error *err)
+{
+    tf_balance_result balance;
+    if ((closing && !tf_balance_post(p->store, p->run->id, err)) ||
+        !tf_balance_compare(p->store, p->lineage->repair, p->run, closing, &balance, err))
+        return false;
+    p->proof->ledger_rows = balance.rows;
+    p->proof->explained = balance.explained;
+    p->proof->unexplained = balance.unexplained;
+    bson_destroy(p->proof->unexplained_rows);
+    p->proof->unexplained_rows = TAKE_PTR(balance.examples);
+    return true;
+}
+
+/* ---- the whole: three kinds of items, each on its own, so that several workers share them ---- */
+
+enum { BALANCES, REMAINING, PARTITIONS };
+
+typedef struct items {
+    tf_prover *whole;
+    tf_prover *parts; /* of the items: those from PARTITIONS on keep their results here */
+    int32_t *numbers; /* of the partitions */
+    bool closing, finished;
+} items;
+
+typedef struct worker {
+    tf_store store;
+    items *items;
+} worker;
+
+static bool begin(tf_work *work, mongoc_client_t *client, void **state, tf_error *err)
+{
+    items *all = work->arg;
+    worker *w = calloc(1, sizeof *w);
+    (void)err;
+    *w = (worker){.store = *all->whole->store, .items = all};
+    w->store.client = client;
+    *state = w;
+    return true;
+}
+
+static void end(void *state, const tf_error *error)
+{
+    (void)error;
+    free(state);
+}
+
+static bool item(void *state, size_t i, tf_error *err)
+{
+    worker *w = state;
+    items *all = w->items;
+    tf_prover *part = &all->parts[i];
+    tf_prover_begin(part, all->whole, &w->store);
+    if (i == BALANCES)
+        return !all->finished || compare_balances(part, all->closing, err);
+    if (i == REMAINING) {
+        _cleanup_bson_ bson_t nobody = BSON_INITIALIZER;
+        return part->run->down || count_remaining(part, &nobody, err);
+    }
+    bool ok = tf_prover_partition(part, all->numbers[i - PARTITIONS], all->whole, err);
+    tf_prover_relax(part);
+    return ok;
+}
+
+static int32_t *read_numbers(const tf_prover *p, size_t *count, tf_error *err)
+{
+    _cleanup_bson_ bson_t ends = BSON_INITIALIZER;
+    int64_t ignored;
+    bson_iter_t iter, n;
+    if (!tf_batch_record_ends(p->store, p->run->id, &ends, &ignored, err))
+        return NULL;
+    int32_t *numbers = calloc(bson_count_keys(&ends) + 1, sizeof *numbers);
+    *count = 0;
+    for (bool more = bson_iter_init(&iter, &ends); more && bson_iter_next(&iter);)
+        if (bson_iter_recurse(&iter, &n) && bson_iter_find(&n, "n"))
+            numbers[(*count)++] = bson_iter_int32(&n);
+    return numbers;
+}
+
+static void take_balances(tf_proof *proof, tf_proof *from)
+{
+    proof->ledger_rows = from->ledger_rows;
+    proof->explained = from->explained;
+    proof->unexplained = from->unexplained;
+    bson_destroy(proof->unexplained_rows);
+    proof->unexplained_rows = TAKE_PTR(from->unexplained_rows);
+}
+
+static bool take_remaining(tf_prover *whole, tf_prover *part, tf_error *err)
+{
+    part->store = whole->store;
+    if (!bson_empty(whole->proof->refused_ids) && !whole->run->down && !count_remaining(part, whole->proof->refused_ids, err))
+        return false;
+    whole->proof->remaining = part->proof->remaining;
+    whole->proof->new_defects = part->proof->new_defects;
+    bson_destroy(whole->proof->remaining_ids);
+    whole->proof->remaining_ids = TAKE_PTR(part->proof->remaining_ids);
+    return true;
+}
+
+static bool prove_items(items *all, size_t count, tf_error *err)
+{
+    tf_prover *whole = all->whole;
+    const tf_engine *engine = whole->engine;
+    tf_work work = {.client = engine->client,
+                    .workers = engine->settings.workers ? (int)engine->settings.workers : tf_work_default(),
+                    .items = PARTITIONS + count,
+                    .arg = all,
+                    .begin = begin,
+                    .item = item,
+                    .end = end};
+    if (engine->observer.progress)
+        engine->observer.progress(engine->observer.arg, "verify", 0, tf_field_number(whole->run->doc, "plan.documents"));
+    if (!tf_work_run(&work, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        tf_prover_add(whole, &all->parts[PARTITIONS + i]);
+    take_balances(whole->proof, all->parts[BALANCES].proof);
+    return take_remaining(whole, &all->parts[REMAINING], err);
+}
 
 static bool prove(tf_prover *p, bool closing, tf_error *err)
 {
     tf_proof *proof = p->proof;
     bool finished = closing || p->run->stored == TF_STATE_COMPLETED || p->run->stored == TF_STATE_ROLLED_BACK ||
                     p->run->stored == TF_STATE_ROLLED_BACK_WITH_CONFLICTS;
-    if (!tf_prover_batches(p, err) || !tf_prover_counts(p, finished && !closing, err))
+    size_t count = 0;
+    items all = {.whole = p, .numbers = read_numbers(p, &count, err), .closing = closing, .finished = finished};
+    if (!all.numbers)
         return false;
-    if (closing && !tf_balance_post(p->store, p->run->id, err))
+    all.parts = calloc(PARTITIONS + count, sizeof *all.parts);
+    bool ok = prove_items(&all, count, err);
+    for (size_t i = 0; i < PARTITIONS + count; i++)
+        tf_prover_end(&all.parts[i]);
+    free(all.parts);
+    free(all.numbers);
+    if (!ok || !tf_prover_counts(p, finished && !closing, err))
         return false;
-    if (finished) {
-        tf_balance_result balance;
-        if (!tf_prover_coverage(p, err) || !tf_prover_posting(p, err) || !tf_balance_compare(p->store, p->lineage->repair, p->run, closing, &balance, err))
-            return false;
-        proof->ledger_rows = balance.rows;
-        proof->explained = balance.explained;
-        proof->unexplained = balance.unexplained;
-        bson_destroy(proof->unexplained_rows);
-        proof->unexplained_rows = TAKE_PTR(balance.examples);
-    }
-    if (!p->run->down && !count_remaining(p, err))
+    if (finished && (!tf_prover_coverage(p, err) || !tf_prover_posting(p, err)))
         return false;
     proof->unfinished = !finished;
     bool none_remain = !finished || proof->remaining == 0; /* an unfinished run still has them before it */
@@ -92,29 +214,18 @@ static bool prove(tf_prover *p, bool closing, tf_error *err)
 bool tf_verify_run(const tf_engine *engine, const tf_store *store, const tf_run *run, const tf_lineage *lineage, bool closing,
                    tf_proof *out, tf_error *err)
 {
-    tf_proof proof = {.changed_ids = bson_new(),
-                      .missing_ids = bson_new(),
-                      .remaining_ids = bson_new(),
-                      .refused_ids = bson_new(),
-                      .unexplained_rows = bson_new(),
-                      .findings = bson_new(),
-                      .down = run->down};
-    tf_prover p = {.engine = engine, .store = store, .run = run, .lineage = lineage, .proof = &proof};
-    snprintf(proof.run, sizeof proof.run, "%s", run->id);
-    snprintf(proof.asked, sizeof proof.asked, "%s", run->id);
-    snprintf(proof.state, sizeof proof.state, "%s", tf_state_name(run->state));
-    bson_init(&p.ends);
-    p.moves = tf_tally_new(lineage->repair);
+    tf_prover like = {.engine = engine, .run = run, .lineage = lineage}, p;
+    tf_prover_begin(&p, &like, store);
+    snprintf(p.proof->run, sizeof p.proof->run, "%s", run->id);
+    snprintf(p.proof->asked, sizeof p.proof->asked, "%s", run->id);
+    snprintf(p.proof->state, sizeof p.proof->state, "%s", tf_state_name(run->state));
+    p.proof->down = run->down;
     bool ok = prove(&p, closing, err);
-    tf_tally_free(p.moves);
-    bson_destroy(&p.ends);
-    tf_docs_done(&p.before);
-    tf_docs_done(&p.predicted);
-    tf_docs_done(&p.now);
-    if (ok)
-        *out = proof;
-    else
-        tf_proof_done(&proof);
+    if (ok) {
+        *out = *p.proof;
+        *p.proof = (tf_proof){0};
+    }
+    tf_prover_end(&p);
     return ok;
 }
 

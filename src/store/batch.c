@@ -64,12 +64,12 @@ int tf_batch_record_read(const tf_store *store, const char *run, int32_t partiti
     return got;
 }
 
-mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run)
+mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run, int32_t partition)
 {
     tf_op op = tf_store_op(store, NULL, "read the batches");
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run));
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run), "partition", BCON_INT32(partition));
     _cleanup_(bson_destroyp) bson_t *opts =
-        BCON_NEW("sort", "{", "partition", BCON_INT32(1), "seq", BCON_INT32(1), "}", "batchSize", BCON_INT64(20));
+        BCON_NEW("sort", "{", "seq", BCON_INT32(1), "}", "batchSize", BCON_INT64(20));
     return tf_op_find(&op, tf_store_name(store, TF_BATCHES).text, filter, opts);
 }
 

@@ -37,9 +37,9 @@ bool tf_batch_record_insert(const tf_store *store, mongoc_client_session_t *sess
 int tf_batch_record_read(const tf_store *store, const char *run, int32_t partition, int64_t seq, tf_batch_record *out,
                          tf_error *err);
 
-/* A run's records in the order of partition and seq. Parse each with tf_batch_record_parse, which copies.
+/* The records of a run's partition in the order of seq. Parse each with tf_batch_record_parse, which copies.
  * The caller destroys the cursor. */
-mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run);
+mongoc_cursor_t *tf_batch_record_find(const tf_store *store, const char *run, int32_t partition);
 void tf_batch_record_parse(const bson_t *doc, tf_batch_record *out);
 
 /* How far a run's records reach: appends to the empty array `out` {n, seq} for each partition that has any, ascending;
