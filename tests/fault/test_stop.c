@@ -149,8 +149,8 @@ static void plant(tf_fixture *f, fault_data *data)
 
 static tf_program *start_failing(tf_fixture *f, const char *points, const char *const *more)
 {
-    const char *argv[16] = {"up", "901_fail_in_the_middle", "--confirm", "--yes", "--json"};
-    size_t n = 5;
+    const char *argv[16] = {"up", "901_fail_in_the_middle", "--confirm", "--yes", "--json", "--workers", "1"};
+    size_t n = 7;
     for (; more && *more; more++)
         argv[n++] = *more;
     char text[256];
@@ -417,7 +417,7 @@ static void stop__what_never_succeeds_ends_within_its_budget(void **state)
     snprintf(log, sizeof log, "%s/passed", folder);
     snprintf(log_text, sizeof log_text, "TOKENFIX_FAILPOINT_LOG=%s", log);
     const char *const env[] = {log_text, "TOKENFIX_FAILPOINT=up.before_advance=stop@4", "TOKENFIX_TXN_BUDGET_MS=5000", NULL};
-    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--batch-size", "2", NULL};
+    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--workers", "1", "--batch-size", "2", NULL};
     tf_program *p = tf_program_start(f, &(tf_program_options){.argv = argv, .env = env});
     wait_until_stopped(p);
     snprintf(how, sizeof how, TRANSIENT ", \"namespace\": \"%s.cashu_tokens\"", f->db);
@@ -542,6 +542,7 @@ int main(void)
                                              (void *)(uintptr_t)&troubles[i]};
     snprintf(name, sizeof name, "fault-stop-%d", (int)getpid());
     setenv("TF_TEST_SANDBOX", name, 1);
+    fault_workers = 1; /* batches are counted; integration.workers has several */
     if (only)
         cmocka_set_test_filter(only);
     return _cmocka_run_group_tests("stop", tests, count, NULL, NULL);
