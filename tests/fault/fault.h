@@ -5,10 +5,12 @@
 #ifndef TF_TESTS_FAULT_H
 #define TF_TESTS_FAULT_H
 
+#include "base/clock.h"
 #include "support/series.h"
 #include "support/tokens.h"
 
 #include <mongoc/mongoc.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FAULT_TOKENS = 120, FAULT_MOST = 600, FAULT_USERS = 7 };
@@ -332,6 +334,36 @@ static inline void fault_go_on(tf_fixture *f, const char *direction, const char 
         assert_exit(p, 0);
     }
     fail_msg("the %s is not completed after six attempts", direction);
+}
+
+/* The batches of the newest run of a direction. */
+static inline int64_t fault_batches(tf_fixture *f, const char *direction)
+{
+    char filter[128];
+    _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, direction);
+    snprintf(filter, sizeof filter, "{\"run\": \"%s\"}", fault_text(run, "_id"));
+    return bson_empty(run) ? 0 : tf_fixture_count(f, f->state_db, "batches", filter);
+}
+
+/* As fault_go_on after a kill: how many milliseconds from the start of the program until it committed its first batch (or
+ * ended, where none was left). */
+static inline int64_t fault_resume_timed(tf_fixture *f, const char *direction, const char *const *begin)
+{
+    _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, direction);
+    if (strcmp(fault_text(run, "state"), "completed") == 0)
+        return 0;
+    int64_t batches = fault_batches(f, direction), started = tf_clock_ms(), took = -1;
+    tf_program *p = fault_start(f, direction, NULL, bson_empty(run) ? begin : fault_words("--resume"));
+    while (took < 0 && tf_clock_ms() - started < 200000) {
+        siginfo_t info = {0};
+        assert_int_equal(waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+        if (info.si_pid || fault_batches(f, direction) > batches)
+            took = tf_clock_ms() - started;
+        usleep(5000);
+    }
+    tf_program_wait(p, 240);
+    assert_exit(p, 0);
+    return took;
 }
 
 static inline void fault_assert_proven(tf_fixture *f)
