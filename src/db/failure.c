@@ -111,7 +111,9 @@ bool tf_failure(tf_error *err, const bson_error_t *error, const bson_t *reply, c
         quote_free(error->message, text, sizeof text);
     tf_error_code code = code_of(error);
     uint32_t labels = read_labels(error, reply);
-    if (is_state_change(error->code) && error->domain == MONGOC_ERROR_SERVER)
+    bool servers = error->domain == MONGOC_ERROR_SERVER || error->domain == MONGOC_ERROR_WRITE_CONCERN ||
+                   error->domain == MONGOC_ERROR_WRITE_CONCERN_ERROR;
+    if (servers && is_state_change(error->code)) /* "Write Concern error: operation was interrupted": a failover */
         labels |= TF_LABEL_RETRYABLE;
     switch (code) {
     case TF_ERR_CONNECT:

@@ -46,7 +46,7 @@ static void append_read_concern(const tf_op *op, bson_t *opts)
         return;
     bson_t concern;
     BSON_APPEND_DOCUMENT_BEGIN(opts, "readConcern", &concern);
-    BSON_APPEND_UTF8(&concern, "level", "majority");
+    BSON_APPEND_UTF8(&concern, "level", op->linearizable ? "linearizable" : "majority");
     bson_append_document_end(opts, &concern);
 }
 

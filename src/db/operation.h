@@ -19,6 +19,7 @@ typedef struct tf_op {
     const char *what;     /* what is being done, for messages: "read the backup" */
     int64_t max_time_ms;  /* 0: none */
     bool local;           /* read concern local instead of majority */
+    bool linearizable;    /* instead of majority: sees every write acknowledged or begun before, also by a primary that is gone */
     bool allow_secondary; /* secondaryPreferred instead of primary */
 } tf_op;
 

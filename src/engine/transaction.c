@@ -70,7 +70,8 @@ static bool read_partition(tf_batch *b, tf_partition *fresh, tf_error *err)
         tf_error one = {0};
         if (tf_partition_read(&b->context->store, fresh, &one))
             return true;
-        if (!tf_failure_is_transient(&one) || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
+        bool again = tf_failure_is_transient(&one) || one.server_code == TF_CODE_MAX_TIME_EXPIRED;
+        if (!again || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
             *err = one;
             return false;
         }

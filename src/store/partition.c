@@ -138,12 +138,30 @@ bool tf_partition_list(const tf_store *store, const char *run, tf_partition **ou
     return true;
 }
 
-bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error *err)
+/* After a failover a new primary may hold our last write before a majority is known to: a majority read does not show it, the
+ * compare-and-set that follows meets it, and would be taken for another process's. A standalone server has majority only. */
+static int read_again(const tf_store *store, const char *id, bson_t *doc, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "read a partition");
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(partition->id));
+    tf_name name = tf_store_name(store, TF_PARTITIONS);
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(id));
+    tf_error one = {0};
+    op.linearizable = true;
+    op.max_time_ms = 10000; /* waits for a majority */
+    int got = tf_cursor_one(tf_op_find(&op, name.text, filter, NULL), &op, doc, &one);
+    if (got < 0 && one.server_code == TF_CODE_NOT_A_REPLICA_SET) {
+        op.linearizable = false;
+        return tf_cursor_one(tf_op_find(&op, name.text, filter, NULL), &op, doc, err);
+    }
+    if (got < 0 && err->code == TF_ERR_OK)
+        *err = one;
+    return got;
+}
+
+bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error *err)
+{
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
-    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_PARTITIONS).text, filter, NULL), &op, &doc, err);
+    int got = read_again(store, partition->id, &doc, err);
     if (got < 0)
         return false;
     if (got == 0) {
@@ -214,7 +232,7 @@ bool tf_partition_register(const tf_store *store, const tf_partition *partition,
     _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "lsid", BCON_DOCUMENT(mongoc_client_session_get_lsid(session)),
                                                        "uid", BCON_BIN(BSON_SUBTYPE_BINARY, uid, 32), "owner", BCON_UTF8(owner_id), "}");
     int64_t matched = 0;
-    if (!tf_store_update(store, NULL, TF_PARTITIONS, query, update, &matched, "note the session in the partition", err))
+    if (!tf_store_update_patiently(store, TF_PARTITIONS, query, NULL, update, &matched, "note the session in the partition", err))
         return false;
     if (matched == 1)
         return true;
@@ -222,13 +240,15 @@ bool tf_partition_register(const tf_store *store, const tf_partition *partition,
     return tf_error_hint(err, "'tokenfix status' shows who holds the run.");
 }
 
-static bool compare_and_set(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session,
+/* `once`: it changes what the query asks for, or is part of a transaction: whether it happened is seen by the caller. */
+static bool compare_and_set(const tf_store *store, const tf_partition *partition, mongoc_client_session_t *session, bool once,
                             const bson_t *update, const char *what, tf_error *err)
 {
     _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(partition->id), "fence", BCON_INT64(partition->fence),
                                                       "seq", BCON_INT64(partition->seq));
     int64_t matched = 0;
-    if (!tf_store_update(store, session, TF_PARTITIONS, query, update, &matched, what, err))
+    if (!(once ? tf_store_update(store, session, TF_PARTITIONS, query, update, &matched, what, err)
+               : tf_store_update_patiently(store, TF_PARTITIONS, query, NULL, update, &matched, what, err)))
         return false;
     if (matched == 1)
         return true;
@@ -252,19 +272,19 @@ bool tf_partition_advance(const tf_store *store, const tf_partition *partition, 
         BSON_APPEND_UTF8(&unset, "intent", "");
         bson_append_document_end(&update, &unset);
     }
-    return compare_and_set(store, partition, session, &update, "move the partition's cursor", err);
+    return compare_and_set(store, partition, session, true, &update, "move the partition's cursor", err);
 }
 
 bool tf_partition_intend(const tf_store *store, const tf_partition *partition, const bson_t *intent, tf_error *err)
 {
     _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "intent", BCON_DOCUMENT(intent), "}");
-    return compare_and_set(store, partition, NULL, update, "note the batch's intent", err);
+    return compare_and_set(store, partition, NULL, false, update, "note the batch's intent", err);
 }
 
 bool tf_partition_finish(const tf_store *store, tf_partition *partition, tf_error *err)
 {
     _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", "{", "finished", BCON_BOOL(true), "}");
-    if (!compare_and_set(store, partition, NULL, update, "mark the partition as finished", err))
+    if (!compare_and_set(store, partition, NULL, false, update, "mark the partition as finished", err))
         return false;
     partition->finished = true;
     return true;

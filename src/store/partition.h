@@ -40,7 +40,8 @@ bool tf_partition_create(const tf_store *store, const char *run, const tf_partit
 bool tf_partition_list(const tf_store *store, const char *run, tf_partition **out, size_t *count, tf_error *err);
 void tf_partitions_free(tf_partition *partitions, size_t count);
 
-/* Reads one again; DAMAGED when it is gone. *partition is replaced. */
+/* Reads one again, behind every write that reached the primary, as after a lost answer; then what else a majority has is as
+ * new. DAMAGED when it is gone. *partition is replaced. */
 bool tf_partition_read(const tf_store *store, tf_partition *partition, tf_error *err);
 
 /* Raises the fence of every partition of the run to `fence`, so that a former owner's batch can no longer commit. Blocks

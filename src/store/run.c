@@ -277,7 +277,11 @@ bool tf_run_transition(const tf_store *store, tf_run *run, tf_state to, bool act
         BSON_APPEND_BOOL(&now, "ended_at", true);
         bson_append_document_end(&update, &now);
     }
-    if (!tf_store_update(store, session, TF_RUNS, query, &update, &matched, "change the run's state", err))
+    _cleanup_(bson_destroyp) bson_t *again = BCON_NEW("_id", BCON_UTF8(run->id), "state", "{", "$in", "[", BCON_UTF8(tf_state_name(run->stored)),
+                                                      BCON_UTF8(tf_state_name(to)), "]", "}", "lease.fence", BCON_INT64(run->fence));
+    const char *what = "change the run's state";
+    if (!(session ? tf_store_update(store, session, TF_RUNS, query, &update, &matched, what, err)
+                  : tf_store_update_patiently(store, TF_RUNS, query, again, &update, &matched, what, err)))
         return false;
     if (matched != 1)
         return lost(run, err);
@@ -381,7 +385,7 @@ bool tf_run_set(const tf_store *store, const tf_run *run, const bson_t *set, tf_
     _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(run->id), "lease.fence", BCON_INT64(run->fence));
     _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$set", BCON_DOCUMENT(set));
     int64_t matched = 0;
-    if (!tf_store_update(store, NULL, TF_RUNS, query, update, &matched, "note in the run", err))
+    if (!tf_store_update_patiently(store, TF_RUNS, query, NULL, update, &matched, "note in the run", err))
         return false;
     return matched == 1 ? true : lost(run, err);
 }

@@ -1,6 +1,9 @@
 #include "store/store.h"
 
+#include "base/clock.h"
+#include "base/stop.h"
 #include "db/failure.h"
+#include "db/txn.h"
 
 #include <tokenfix/cleanup.h>
 
@@ -103,6 +106,23 @@ bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, co
     bson_append_document_end(&updates, &statement);
     bson_append_array_end(&command, &updates);
     return tf_op_write(&op, &command, matched, NULL, err);
+}
+
+bool tf_store_update_patiently(const tf_store *store, const char *collection, const bson_t *query, const bson_t *again,
+                               const bson_t *update, int64_t *matched, const char *what, tf_error *err)
+{
+    int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
+    for (int n = 1;; n++) {
+        tf_error one = {0};
+        if (tf_store_update(store, NULL, collection, n > 1 && again ? again : query, update, matched, what, &one))
+            return true;
+        if (!tf_failure_is_transient(&one) || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
+            if (err->code == TF_ERR_OK)
+                *err = one;
+            return false;
+        }
+        tf_clock_sleep_ms(tf_txn_backoff_ms(n));
+    }
 }
 
 void tf_store_kill_session(const tf_store *store, const bson_t *lsid, const uint8_t *uid)

@@ -52,6 +52,11 @@ bool tf_store_create_backup(const tf_store *store, const char *run, const bson_t
 bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, const char *collection, const bson_t *query,
                      const bson_t *update, int64_t *matched, const char *what, tf_error *err);
 
+/* The same outside a transaction, repeated while the failure is transient (a failover), within tf_txn_budget_ms. The first
+ * one may have been carried out: the repetitions ask for `again` (NULL: the update changes nothing that the query asks for). */
+bool tf_store_update_patiently(const tf_store *store, const char *collection, const bson_t *query, const bson_t *again,
+                               const bson_t *update, int64_t *matched, const char *what, tf_error *err);
+
 /* Ends what a former owner's session may have left open: a killed tool leaves its transaction behind, and who writes to
  * one of its documents waits for up to 90 s. As our own session, and where its user is known (`uid`, 32 bytes, else NULL)
  * as that one's, which needs killAnySession. Says nothing of success: the write that follows is the proof. */
