@@ -215,8 +215,7 @@ static int64_t break_while_it_works(fixture *x, tf_series *s, const breakage *ho
     how->break_it(x, s, victim);
     bool mended = !how->mend;
     while (!has_ended(p) && tf_clock_ms() - broken < PATIENCE_MS) {
-        int64_t t0 = tf_clock_ms(), now = batches_at(x, witness), at = tf_clock_ms();
-        if (at - t0 > 200) fprintf(stderr, "count took %d\n", (int)(at - t0));
+        int64_t now = batches_at(x, witness), at = tf_clock_ms();
         longest = at - moved > longest ? at - moved : longest;
         moved = now > seen ? at : moved;
         seen = now > seen ? now : seen;
