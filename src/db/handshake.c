@@ -255,7 +255,7 @@ static void expect_name(SSL *ssl, const mongoc_uri_t *uri, const char *host)
     uint8_t address[16];
     bool ip = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
     if (!ip)
-        SSL_set_tlsext_host_name(ssl, host);
+        SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host);
     if (flag(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES) || flag(uri, MONGOC_URI_TLSINSECURE))
         return;
     if (ip)

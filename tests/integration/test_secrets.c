@@ -234,7 +234,12 @@ static void password__of_a_refused_connection_is_wiped(void **state)
 /* ---- the real program ---- */
 
 /* AddressSanitizer keeps a copy of the environment as it was at the start. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BY_CLANG 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(BY_CLANG)
 enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };
