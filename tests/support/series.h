@@ -26,7 +26,7 @@ typedef struct tf_series {
     int full, times;   /* of the full run; of this one */
     int at;            /* the present repetition's number over all goes; in a quick run it starts anywhere */
     tf_random random;  /* of the present repetition */
-    int workers;       /* for the present repetition; 0: the program's default */
+    int workers;       /* for the present repetition: one or four */
     /* own business */
     int n, first;
     bool open;
