@@ -33,6 +33,8 @@
     X(INVARIANT, 6)         /* an invariant failed */                                                                  \
     X(REFUSED_WRITE, 6)     /* the server refused a batch (11000, 121): the run is rolled back */                      \
     X(INTERRUPTED, 7)       /* stopped, can be resumed */                                                              \
+    X(CANCELLED, 1)         /* somebody cancelled the run; what is done stays */                                       \
+    X(NO_ANSWER, 1)         /* a run's owner did not do what it was asked for in time */                               \
     X(COMPLETED, 1)         /* "Migration has already been completed" */                                               \
     X(NO_BACKUP, 1)         /* "No backup data found - cannot rollback safely" */                                      \
     X(NOTHING_TO_DO, 1)     /* nothing to resume, nothing to roll back */                                              \

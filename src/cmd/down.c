@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/confirm.h"
+#include "cmd/manners.h"
 #include "cmd/outcome_report.h"
 #include "cmd/run_report.h"
 #include "cmd/session.h"
@@ -13,6 +14,7 @@ typedef struct {
     bool confirm, yes, recreate_deleted, take_over;
     int64_t batch_size, workers;
     const char *on_conflict, *strategy, *resume;
+    tf_manners_args manners;
 } down_args;
 
 static const char *const strategies[] = {"transaction", "journal", NULL};
@@ -36,6 +38,7 @@ static const tf_option options[] = {
     TF_OPTION_CHOICE(down_args, strategy, "strategy", strategies,
                      "Restore each batch in a transaction, or with a journal; otherwise as the run was repaired.",
                      .env = "TOKENFIX_STRATEGY"),
+    TF_MANNERS_OPTIONS(down_args),
     TF_OPTION_END,
 };
 
@@ -53,7 +56,7 @@ static bool name_migration(tf_engine *engine, const char *word, tf_error *err)
     return got >= 0;
 }
 
-static bool begin(const down_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
+static bool begin(down_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
                   tf_error *err)
 {
     const char *resumed = wanted->resume && *wanted->resume ? wanted->resume : NULL;
@@ -75,7 +78,7 @@ static bool begin(const down_args *wanted, const tf_globals *globals, const char
     settings->recreate_deleted = wanted->recreate_deleted;
     settings->resume = wanted->resume != NULL;
     settings->take_over = wanted->take_over;
-    return true;
+    return tf_manners_read(&wanted->manners, settings, err);
 }
 
 /* ---- the question ---- */
@@ -225,7 +228,7 @@ static bool find_target(tf_session *session, const down_args *wanted, tf_run *ta
 
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
-    const down_args *wanted = args;
+    down_args *wanted = args;
     tf_error err = {0};
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_run_done) tf_run target = {0};

@@ -2,6 +2,7 @@
 
 #include "cmd/proof_report.h"
 #include "cmd/sheet.h"
+#include "db/id.h"
 #include "report/format.h"
 
 static void append_proof(const tf_outcome *outcome, const tf_terms *terms, bson_t *out)
@@ -16,12 +17,32 @@ static void append_proof(const tf_outcome *outcome, const tf_terms *terms, bson_
     bson_append_document_end(out, &proof);
 }
 
+static const char *pause_name(int reason)
+{
+    return reason == TF_PAUSE_NONE ? "nice" : tf_pause_name((tf_pause)reason);
+}
+
+static void append_pauses(const tf_outcome *outcome, bson_t *out)
+{
+    bson_t array;
+    uint32_t n = 0;
+    BSON_APPEND_ARRAY_BEGIN(out, "pauses", &array);
+    for (int i = 0; i < TF_PAUSES; i++) {
+        _cleanup_(bson_destroyp) bson_t *one =
+            BCON_NEW("reason", BCON_UTF8(pause_name(i)), "ms", BCON_INT64(outcome->held_ms[i]));
+        if (outcome->held_ms[i] > 0)
+            tf_array_append_document(&array, &n, one);
+    }
+    bson_append_array_end(out, &array);
+}
+
 static void append_times(const tf_outcome *outcome, bson_t *out)
 {
     BSON_APPEND_INT64(out, "executionTimeMs", outcome->elapsed_ms);
     BSON_APPEND_INT64(out, "planMs", outcome->plan_ms);
     BSON_APPEND_INT64(out, "repairMs", outcome->repair_ms);
     BSON_APPEND_INT64(out, "proofMs", outcome->proof_ms);
+    append_pauses(outcome, out);
 }
 
 void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_t *out)
@@ -89,6 +110,9 @@ static void add_times(tf_table *sheet, const tf_outcome *outcome)
                      TF_DURATION(outcome->plan_ms), TF_DURATION(work), TF_DURATION(outcome->proof_ms));
     else
         tf_sheet_add(sheet, "time", "%s", TF_DURATION(outcome->elapsed_ms));
+    for (int i = 0; i < TF_PAUSES; i++)
+        if (outcome->held_ms[i] > 0)
+            tf_sheet_add(sheet, "paused", "%s for %s", pause_name(i), TF_DURATION(outcome->held_ms[i]));
 }
 
 static void print_proof(const tf_outcome *outcome, const tf_terms *terms)

@@ -99,6 +99,18 @@ static const char *const counts[][2] = {
     {"batches", "batches"},     {"refused", "refused"},         {"gone", "gone"},       {"overtaken", "overtaken"},
     {"conflicts", "conflicts"}, {"already", "alreadyOriginal"}, {"deleted", "deleted"}, {"recreated", "recreated"}};
 
+static void append_pause(const tf_run *run, bson_t *out)
+{
+    bson_t pause;
+    if (run->state != TF_STATE_PAUSED)
+        return;
+    BSON_APPEND_DOCUMENT_BEGIN(out, "pause", &pause);
+    tf_append_text(&pause, "reason", run->pause_reason);
+    tf_append_text(&pause, "message", run->pause_text);
+    tf_append_time(&pause, "since", run->paused_at);
+    bson_append_document_end(out, &pause);
+}
+
 void tf_run_report_append(const tf_run *run, bson_t *out)
 {
     tf_terms terms;
@@ -124,6 +136,7 @@ void tf_run_report_append(const tf_run *run, bson_t *out)
     tf_append_text(out, "databaseUser", text_at(run, "who.database_user"));
     tf_append_text(out, "toolVersion", text_at(run, "version"));
     tf_append_message(out, "error", text_at(run, "error.message"));
+    append_pause(run, out);
 }
 
 void tf_runs_report_append(const tf_run *runs, size_t count, bson_t *to, const char *key)
@@ -182,6 +195,8 @@ void tf_run_report_sheet(const tf_run *run, tf_table *sheet)
     tf_sheet_add(sheet, "run", "%s", run->id);
     tf_sheet_add(sheet, "migration", "%s, %s", run->migration, run->down ? "down" : "up");
     tf_sheet_add(sheet, "state", "%s", tf_state_name(run->state));
+    if (run->state == TF_STATE_PAUSED)
+        tf_sheet_add(sheet, "paused", "since %s: %s", TF_TIME(run->paused_at), run->pause_text);
     if (run->restores[0])
         tf_sheet_add(sheet, "takes back", "%s", run->restores);
     if (run->restored_by[0])

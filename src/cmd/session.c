@@ -26,7 +26,9 @@ static void show_progress(void *arg, const char *phase, int64_t done, int64_t to
         snprintf(session->phase, sizeof session->phase, "%s", phase);
         session->progress = tf_progress_new(label_of(phase), total, session->progress_flags);
     }
-    tf_progress_set(session->progress, done, total, NULL);
+    session->done = done;
+    session->total = total;
+    tf_progress_set(session->progress, done, total, session->note[0] ? session->note : NULL);
 }
 
 static void show_message(void *arg, const char *text)
@@ -36,6 +38,24 @@ static void show_message(void *arg, const char *text)
         tf_progress_say(session->progress, "tokenfix: %s", text);
     else if (!(session->progress_flags & TF_PROGRESS_QUIET))
         tf_output_note("%s", text);
+}
+
+/* Each pause is said once; while it lasts its reason stands behind the bar. */
+static void show_pause(void *arg, const char *reason, const char *text)
+{
+    tf_session *session = arg;
+    char said[400];
+    bool same = strcmp(session->reason, reason) == 0;
+    snprintf(session->reason, sizeof session->reason, "%s", reason);
+    snprintf(session->note, sizeof session->note, "%s%s", text ? "paused: " : "", text ? text : "");
+    if (text)
+        snprintf(said, sizeof said, "paused: %s", text);
+    else
+        snprintf(said, sizeof said, "goes on");
+    if (!same)
+        show_message(session, said);
+    if (session->progress)
+        tf_progress_set(session->progress, session->done, session->total, session->note[0] ? session->note : NULL);
 }
 
 bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_migration *migration, tf_error *err)
@@ -52,7 +72,7 @@ bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_mi
     session->open = true;
     session->progress_flags = globals->quiet ? TF_PROGRESS_QUIET : globals->json ? TF_PROGRESS_LINES : 0;
     tf_engine_init(&session->engine, &session->client, migration);
-    session->engine.observer = (tf_observer){.arg = session, .progress = show_progress, .message = show_message};
+    session->engine.observer = (tf_observer){.arg = session, .progress = show_progress, .message = show_message, .paused = show_pause};
     session->engine.settings.tool_version = tf_version();
     return true;
 }

@@ -17,6 +17,9 @@ typedef struct tf_session {
     tf_engine engine;
     tf_progress *progress; /* of the phase that is going on, NULL between phases */
     char phase[24];
+    int64_t done, total;    /* as shown last */
+    char reason[24];        /* of the pause that goes on; empty: none */
+    char note[320];
     unsigned progress_flags;
 } tf_session;
 

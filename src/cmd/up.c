@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/confirm.h"
+#include "cmd/manners.h"
 #include "cmd/outcome_report.h"
 #include "cmd/plan_report.h"
 #include "cmd/session.h"
@@ -12,6 +13,7 @@ typedef struct {
     bool confirm, yes, dry_run, again, if_needed, take_over;
     int64_t batch_size, canary, workers;
     const char *strategy, *on_error, *resume;
+    tf_manners_args manners;
 } up_args;
 
 static const char *const strategies[] = {"transaction", "journal", NULL};
@@ -40,6 +42,7 @@ static const tf_option options[] = {
     TF_OPTION_FLAG(up_args, again, "again", "Repair what came up since the migration was completed, in a new run."),
     TF_OPTION_FLAG(up_args, take_over, "take-over",
                    "With --resume: do not wait until the lease of the run's former owner ends."),
+    TF_MANNERS_OPTIONS(up_args),
     TF_OPTION_END,
 };
 
@@ -97,7 +100,7 @@ static bool find_by_run(tf_engine *engine, const char *name, tf_error *err)
     return true;
 }
 
-static bool begin(const up_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
+static bool begin(up_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
                   tf_error *err)
 {
     bool by_run = !word && wanted->resume && *wanted->resume;
@@ -106,6 +109,8 @@ static bool begin(const up_args *wanted, const tf_globals *globals, const char *
         !tf_session_open(session, globals, migration, err))
         return false;
     set(wanted, tf_options_source(globals->command_options, "on-error") == TF_SOURCE_FLAG, &session->engine.settings);
+    if (!tf_manners_read(&wanted->manners, &session->engine.settings, err))
+        return false;
     return !by_run || find_by_run(&session->engine, wanted->resume, err);
 }
 
@@ -236,7 +241,7 @@ static int preview(tf_session *session, const up_args *wanted, bool json)
 
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
-    const up_args *wanted = args;
+    up_args *wanted = args;
     tf_error err = {0};
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_outcome_done) tf_outcome outcome = {0};

@@ -122,6 +122,19 @@ void tf_client_leave(tf_client *client)
     tf_client_close(client);
 }
 
+mongoc_client_t *tf_client_impatient(mongoc_client_t *client, const char *name, int32_t patience_ms)
+{
+    _cleanup_(tf_client_forgetp) mongoc_uri_t *uri = mongoc_uri_copy(mongoc_client_get_uri(client));
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, patience_ms);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, patience_ms);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 2 * patience_ms);
+    mongoc_uri_set_appname(uri, name);
+    mongoc_client_t *own = mongoc_client_new_from_uri(uri);
+    if (own)
+        mongoc_client_set_error_api(own, 2);
+    return own;
+}
+
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err)
 {
     tf_op op = {.client = client, .db = "admin", .what = "ask for the server's time"};

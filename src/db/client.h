@@ -34,6 +34,10 @@ void tf_client_leave(tf_client *client);
 /* Destroys a connection string (may be NULL), its password wiped first. */
 void tf_client_forget(mongoc_uri_t *uri);
 
+/* A client apart from the pool, with the same URI, whose operations fail after `patience_ms` without an answer: for looking at
+ * what may hang. The caller destroys it; NULL where there can be none. */
+mongoc_client_t *tf_client_impatient(mongoc_client_t *client, const char *name, int32_t patience_ms);
+
 /* The server's time now, milliseconds since the epoch. */
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err);
 

@@ -1,6 +1,7 @@
 #include "db/members.h"
 
 #include "base/clock.h"
+#include "db/client.h"
 #include "db/operation.h"
 
 #include <tokenfix/cleanup.h>
@@ -178,22 +179,9 @@ static bool answers(const char *type)
     return false;
 }
 
-/* A client of its own, that waits for nobody: a member that hangs must not hold up the rest. */
-static mongoc_client_t *impatient(mongoc_client_t *client)
-{
-    _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_copy(mongoc_client_get_uri(client));
-    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, NOTABLE_MS);
-    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, NOTABLE_MS);
-    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 2 * NOTABLE_MS);
-    mongoc_client_t *own = mongoc_client_new_from_uri(uri);
-    if (own)
-        mongoc_client_set_error_api(own, 2);
-    return own;
-}
-
 static void read_clocks(mongoc_client_t *client, tf_members *out)
 {
-    _cleanup_(mongoc_client_destroyp) mongoc_client_t *own = impatient(client);
+    _cleanup_(mongoc_client_destroyp) mongoc_client_t *own = tf_client_impatient(client, "tokenfix", NOTABLE_MS);
     _cleanup_(bson_destroyp) bson_t *hello = BCON_NEW("hello", BCON_INT32(1));
     _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *any =
         mongoc_read_prefs_new(MONGOC_READ_PRIMARY_PREFERRED);

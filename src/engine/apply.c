@@ -152,7 +152,6 @@ static bool batch_from_walk(tf_batch *b, tf_walk *walk, size_t count)
 
 static bool walk_partition(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err)
 {
-    size_t most = context->batch_size ? (size_t)context->batch_size : 1000;
     _cleanup_(tf_walk_closep) tf_walk *walk = tf_walk_open(context, partition);
     tf_batch b;
     tf_batch_init(&b, context, &tf_apply_kind, partition, limit);
@@ -175,8 +174,6 @@ static bool walk_partition(tf_context *context, tf_partition *partition, size_t 
         tf_error one = {0};
         if (tf_batch_run(&b, &one)) {
             tf_walk_drop(walk, (size_t)b.candidates);
-            if (*limit < most)
-                *limit = *limit + *limit / 5 + 1 < most ? *limit + *limit / 5 + 1 : most;
         } else if (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates)
             continue; /* cut again, smaller */
         else {

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/stop.h"
 #include "db/failure.h"
+#include "engine/turn.h"
 #include "store/batch.h"
 
 #include <inttypes.h>
@@ -201,10 +202,24 @@ void tf_batch_mark(tf_batch *b)
     b->context->store.comment = b->comment;
 }
 
-bool tf_batch_run(tf_batch *b, tf_error *err)
+static bool make(tf_batch *b, tf_error *err)
 {
     tf_batch_mark(b);
+    b->attempts = b->conflicts_met = 0;
     bool ok = b->context->journal ? tf_journal_run(b, err) : tf_transaction_run(b, err);
     b->context->store.comment = b->context->comment;
     return ok && tf_batch_commit(b);
+}
+
+bool tf_batch_run(tf_batch *b, tf_error *err)
+{
+    if (!tf_turn_take(b->context, err))
+        return false;
+    int64_t begun = tf_clock_ms();
+    bool ok = make(b, err);
+    int64_t took = tf_clock_ms() - begun;
+    if (ok)
+        tf_pace_note(&b->context->pace, b->candidates, took);
+    tf_turn_give(b->context, took, b->attempts, b->conflicts_met);
+    return ok;
 }

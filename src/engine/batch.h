@@ -63,6 +63,7 @@ struct tf_batch {
     uint8_t own[32];      /* hash of this record */
     int vanished;         /* times the server went away during this batch */
     int conflicts_in_row;
+    int attempts, conflicts_met; /* of this batch */
     int64_t until;        /* an attempt of the transaction strategy: the end of its time, monotonic; 0: no limit */
     size_t *limit;        /* the worker's: halved when a batch is too large */
     char comment[TF_RUN_ID_SIZE + 48];

@@ -2,6 +2,7 @@
 
 #include "base/stop.h"
 #include "db/failure.h"
+#include "engine/turn.h"
 
 #include <pthread.h>
 
@@ -87,6 +88,15 @@ void tf_context_count(tf_context *context, const tf_totals *more, int64_t candid
     pthread_mutex_unlock(&counting);
 }
 
+void tf_context_tell_pause(tf_context *context, const char *reason, const char *text)
+{
+    const tf_observer *observer = &context->engine->observer;
+    pthread_mutex_lock(&counting);
+    if (observer->paused)
+        observer->paused(observer->arg, reason, text);
+    pthread_mutex_unlock(&counting);
+}
+
 typedef struct share {
     tf_context *context;
     tf_partition *partitions;
@@ -98,7 +108,6 @@ typedef struct share {
 typedef struct worker {
     tf_context context;
     const share *share;
-    size_t limit;
 } worker;
 
 bool tf_context_session_start(tf_context *context, tf_error *err)
@@ -117,7 +126,6 @@ static bool begin(tf_work *work, mongoc_client_t *client, void **state, tf_error
     const share *s = work->arg;
     worker *w = calloc(1, sizeof *w);
     w->share = s;
-    w->limit = s->context->batch_size ? (size_t)s->context->batch_size : 1000;
     w->context = *s->context;
     w->context.whole = s->context;
     w->context.work = work;
@@ -137,7 +145,7 @@ static bool item(void *state, size_t i, tf_error *err)
     tf_partition *partition = &w->share->partitions[w->share->backwards ? w->share->count - 1 - i : i];
     if (partition->finished)
         return true;
-    return tf_context_register(&w->context, partition, err) && w->share->work(&w->context, partition, &w->limit, err);
+    return tf_context_register(&w->context, partition, err) && w->share->work(&w->context, partition, &w->context.pace.limit, err);
 }
 
 /* An abort that found no server is not told: what it left would stand in everybody's way. */
@@ -164,12 +172,15 @@ bool tf_context_share(tf_context *context, tf_partition *partitions, size_t coun
                       .item = item,
                       .end = end};
     tell(context);
-    if (tf_work_run(&shared, err))
+    tf_pace_init(&context->pace, context->batch_size ? (size_t)context->batch_size : 1000, context->engine->settings.manners.batch_ms);
+    if (tf_turns_end(context, tf_turns_begin(context, err) && tf_work_run(&shared, err), err))
         return true;
-    if (err->code == TF_ERR_INTERRUPTED && tf_stop_level() == 1)
+    if (err->code == TF_ERR_INTERRUPTED && tf_stop_level() == 1) {
+        *err = (tf_error){0};
         tf_error_set(err, TF_ERR_INTERRUPTED, "stopped on request after %lld %ss; what is %s stays so",
                      (long long)context->totals.applied, context->lineage->repair->noun,
                      context->run.down ? "given back" : "repaired");
+    }
     return false;
 }
 

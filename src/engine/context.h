@@ -6,6 +6,8 @@
 #include "db/gate.h"
 #include "engine/engine.h"
 #include "engine/heartbeat.h"
+#include "engine/pace.h"
+#include "engine/watch.h"
 #include "engine/work.h"
 #include "store/partition.h"
 
@@ -36,6 +38,9 @@ struct tf_context {
     int64_t batch_size;              /* documents at most, 0: the default; the run's own where none is given now */
     bool stop_on_error;              /* likewise */
     int64_t canary_left;             /* documents; negative: no canary */
+    tf_watch *watch;                 /* while batches are made; NULL: nothing holds them up */
+    tf_pace pace;                    /* a worker's: how large its batches are */
+    int64_t held_ms[TF_PAUSES];      /* how long batches were held up, by reason; [NONE]: by --nice */
     size_t batch_bytes;              /* what a batch may have by now; 0: not begun */
 };
 
@@ -51,6 +56,9 @@ bool tf_context_share(tf_context *context, tf_partition *partitions, size_t coun
 
 /* Adds a committed batch to the run's totals and tells the observer; `candidates` are off the canary. */
 void tf_context_count(tf_context *context, const tf_totals *more, int64_t candidates);
+
+/* Tells the observer why the run is held up; `text` NULL: it goes on. From any thread. */
+void tf_context_tell_pause(tf_context *context, const char *reason, const char *text);
 
 /* Between batches: LEASE_LOST, or INTERRUPTED when a stop was requested or another worker failed. */
 bool tf_context_may_go_on(tf_context *context, tf_error *err);

@@ -15,12 +15,14 @@
 static bool can_be_taken_back(const tf_run *run)
 {
     return run->state == TF_STATE_COMPLETED || run->state == TF_STATE_INTERRUPTED || run->state == TF_STATE_ROLLING_BACK ||
-           run->state == TF_STATE_ROLLED_BACK_WITH_CONFLICTS;
+           run->state == TF_STATE_ROLLED_BACK_WITH_CONFLICTS || run->state == TF_STATE_CANCELLED;
 }
 
-static bool completed_or_interrupted(const tf_run *run)
+/* An `up` whose rollback was cancelled is one still: else an older one would be taken back in its place. */
+static bool not_taken_back(const tf_run *run)
 {
-    return !run->down && (run->state == TF_STATE_COMPLETED || run->state == TF_STATE_INTERRUPTED);
+    return !run->down && (run->state == TF_STATE_COMPLETED || run->state == TF_STATE_INTERRUPTED ||
+                          run->state == TF_STATE_CANCELLED || run->state == TF_STATE_ROLLING_BACK);
 }
 
 static bool no_backup(tf_error *err)
@@ -46,6 +48,21 @@ static bool already_rolled_back(const tf_run *run, tf_error *err)
     return tf_error_hint(err, "'tokenfix down %s --confirm' would undo that rollback.", run->restored_by);
 }
 
+/* A rollback that was cancelled can be undone until another one has gone on where it ended. */
+static bool still_stands(const tf_engine *engine, const tf_run *down, tf_error *err)
+{
+    tf_run target = {0};
+    int got = tf_run_load(&engine->store, down->restores, &target, err);
+    bool stands = got == 0 || (got == 1 && strcmp(target.restored_by, down->id) == 0);
+    if (got == 1 && !stands) {
+        tf_error_set(err, TF_ERR_NOTHING_TO_DO, "run %s was cancelled, and %s has gone on with what it began", down->id,
+                     target.restored_by);
+        tf_error_hint(err, "What both gave back a new 'tokenfix up --confirm' repairs again.");
+    }
+    tf_run_done(&target);
+    return stands;
+}
+
 static bool check_target(const tf_engine *engine, const tf_run *run, tf_error *err)
 {
     if (run->state == TF_STATE_ROLLED_BACK)
@@ -59,6 +76,8 @@ static bool check_target(const tf_engine *engine, const tf_run *run, tf_error *e
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "run %s is %s: there is nothing to take back", run->id, tf_state_name(run->state));
         return tf_error_hint(err, "'tokenfix history' lists the runs.");
     }
+    if (run->down && run->state == TF_STATE_CANCELLED && !still_stands(engine, run, err))
+        return false;
     if (run->state == TF_STATE_ROLLING_BACK && run->restored_by[0]) {
         tf_run down = {0};
         int got = tf_run_load(&engine->store, run->restored_by, &down, err);
@@ -83,7 +102,7 @@ bool tf_down_target(const tf_engine *engine, tf_run *run, tf_error *err)
         tf_run_done(&pending);
         if (got != 0)
             return false;
-        got = tf_resolve_newest(engine, NULL, completed_or_interrupted, &found, err);
+        got = tf_resolve_newest(engine, NULL, not_taken_back, &found, err);
         if (got < 0)
             return false;
         if (got == 0) {
@@ -149,6 +168,16 @@ static void stop(tf_context *context, tf_error *err)
         tf_context_hint_resume(context, err);
 }
 
+/* Ends it for good: its target stays half taken back until somebody decides. */
+static void cancel(tf_context *context, tf_error *err)
+{
+    if (!tf_lifecycle_cancel(context, err))
+        stop(context, err);
+    else
+        tf_error_hint(err, "What was given back stays so: 'tokenfix down %s --confirm' gives back the rest, 'tokenfix down %s --confirm' "
+                           "undoes what was done.", context->run.restores, context->run.id);
+}
+
 bool tf_down_execute(tf_context *context, tf_outcome *out, tf_error *err)
 {
     const tf_migration *migration = migration_of(context);
@@ -167,7 +196,9 @@ bool tf_down_execute(tf_context *context, tf_outcome *out, tf_error *err)
     }
     ok = ok && tf_lifecycle_complete(context, &summary, err) && tf_outcome_read_conflicts(context, out, err);
     out->proof_ms = tf_clock_ms() - begin;
-    if (!ok)
+    if (!ok && err->code == TF_ERR_CANCELLED)
+        cancel(context, err);
+    else if (!ok)
         stop(context, err);
     tf_outcome_fill(context, out);
     if (out->verified)

@@ -65,6 +65,13 @@ typedef struct ending {
     mongoc_client_session_t *session;
 } ending;
 
+/* What a run is again when the rollback that had taken it back is undone. */
+static tf_state standing(const char *before)
+{
+    tf_state state = tf_state_of(before);
+    return state == TF_STATE_COMPLETED || state == TF_STATE_CANCELLED ? state : TF_STATE_INTERRUPTED;
+}
+
 /* A down that is completed settles its target; and where the target is a down itself, the run that one had taken back
  * stands again as it stood before. */
 static bool settle_target(ending *e, tf_error *err)
@@ -83,9 +90,7 @@ static bool settle_target(ending *e, tf_error *err)
             snprintf(before, sizeof before, "%s", bson_iter_utf8(&iter, NULL));
         got = tf_run_load(&context->store, target.restores, &origin, err);
         if (got == 1 && !context->totals.conflicts)
-            ok = tf_run_transition(&context->store, &origin,
-                                   strcmp(before, "completed") == 0 ? TF_STATE_COMPLETED : TF_STATE_INTERRUPTED, false, NULL,
-                                   e->session, err);
+            ok = tf_run_transition(&context->store, &origin, standing(before), false, NULL, e->session, err);
         ok = ok && got >= 0;
         tf_run_done(&origin);
     }
@@ -154,5 +159,26 @@ bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *e
     } else
         ok = end_run(&e, err);
     TF_FAILPOINT("finish.after_completed");
+    return ok;
+}
+
+bool tf_lifecycle_cancel(tf_context *context, tf_error *err)
+{
+    tf_error reason = *err;
+    _cleanup_(bson_destroyp) bson_t *what = BCON_NEW("code", BCON_UTF8(tf_error_name(reason.code)), "message", BCON_UTF8(reason.message));
+    _cleanup_bson_ bson_t set = BSON_INITIALIZER, data = BSON_INITIALIZER;
+    tf_error failed = {0};
+    tf_heartbeat_stopp(&context->heartbeat); /* it must not see the run end and call that lost */
+    BSON_APPEND_DOCUMENT(&set, "error", what);
+    bool ok = tf_context_read_totals(context, &failed);
+    append_totals(context, &set);
+    append_totals(context, &data);
+    BSON_APPEND_UTF8(&data, "message", reason.message);
+    TF_FAILPOINT("cancel.before_event");
+    ok = ok && tf_event_append(&context->store, context->run.id, "cancelled", &data, &failed);
+    TF_FAILPOINT("cancel.before_cancelled");
+    ok = ok && tf_run_transition(&context->store, &context->run, TF_STATE_CANCELLED, false, &set, NULL, &failed);
+    if (!ok)
+        *err = failed;
     return ok;
 }

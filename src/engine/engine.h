@@ -9,6 +9,9 @@
 #include <tokenfix/migration.h>
 
 #include "db/client.h"
+#include "db/load.h"
+#include "engine/throttle.h"
+#include "store/control.h"
 #include "store/run.h"
 #include "store/store.h"
 
@@ -18,7 +21,19 @@ typedef struct tf_observer {
     void (*progress)(void *arg, const char *phase, int64_t done, int64_t total);
     /* Something the operator should read now ("waiting for the lease of … to end"). */
     void (*message)(void *arg, const char *text);
+    /* The run is held up: `reason` as engine/throttle.h names it, `text` for people; NULL: it goes on. */
+    void (*paused)(void *arg, const char *reason, const char *text);
 } tf_observer;
+
+/* What a run does for the application beside it. Zeros: nothing. Strings and arrays are borrowed. */
+typedef struct tf_manners {
+    int64_t batch_ms;   /* how long a batch shall take; 0: as long as it likes */
+    int64_t max_lag_ms; /* pause while the majority, or a member that may be seen, is further behind */
+    double nice;        /* rest so many times as long as each batch took */
+    const char *pause_file; /* pause while it exists */
+    const tf_load_limit *max_load, *critical_load; /* pause, stop while one is reached */
+    size_t max_loads, critical_loads;
+} tf_manners;
 
 typedef struct tf_settings {
     int64_t batch_size;   /* documents in one batch at most; 0: 1,000 documents or 4 MB */
@@ -32,6 +47,7 @@ typedef struct tf_settings {
     const char *on_conflict; /* "skip" (NULL) or "fields" */
     bool recreate_deleted;
     const char *tool_version;
+    tf_manners manners;
 } tf_settings;
 
 typedef struct tf_engine {
@@ -124,6 +140,7 @@ typedef struct tf_outcome {
     int64_t conflicts, already, deleted, recreated; /* down; `conflicts` includes the deleted that stay deleted */
     bson_t *conflict_ids;                           /* down: array of at most 100 {_id, reason} */
     int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* milliseconds, of this process */
+    int64_t held_ms[TF_PAUSES]; /* how long batches were held up, by reason; [TF_PAUSE_NONE]: by --nice */
     char failure[512]; /* up: why it was rolled back, where that met conflicts (state and conflict_ids tell) */
     bool findings;                                    /* exit 3 instead of 0 */
     bool nothing;  /* up --again where nothing matches any more: no run was made */
@@ -148,10 +165,17 @@ bool tf_down(const tf_engine *engine, tf_outcome *out, tf_error *err);
 /* The run that `down` would take back: for the question before it. *run is filled (tf_run_done). */
 bool tf_down_target(const tf_engine *engine, tf_run *run, tf_error *err);
 
+/* ---- pause, continue, cancel: from another process ---- */
+
+/* Asks the owner of a run (settings.run; NULL: the one that is under way) and waits until it has done so, at most wait_ms.
+ * *out is the run as it stands then (tf_run_done). NOTHING_TO_DO where there is nothing to ask or nobody to do it, NO_ANSWER
+ * where the time was too short: the request stands. */
+bool tf_control_run(const tf_engine *engine, tf_request request, int64_t wait_ms, tf_run *out, tf_error *err);
+
 /* ---- status ---- */
 
 typedef struct tf_recommendation {
-    char type[32];    /* "resume", "up", "again", "verify", "conflicts", "database" */
+    char type[32];    /* "resume", "continue", "up", "again", "verify", "conflicts", "cancelled", "database" */
     char priority[8]; /* "high", "medium", "low" */
     char message[256];
 } tf_recommendation;

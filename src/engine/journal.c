@@ -6,6 +6,7 @@
 #include "db/failure.h"
 #include "db/txn.h"
 #include "engine/batch.h"
+#include "engine/turn.h"
 #include "store/batch.h"
 
 #include <inttypes.h>
@@ -148,7 +149,10 @@ bool tf_journal_run(tf_batch *b, tf_error *err)
     if (!intend(b, err))
         return false;
     point(b, "after_intent");
-    return steps_until_done(b, err);
+    bool ok = steps_until_done(b, err);
+    b->attempts = 1;
+    b->conflicts_met = b->overtaken.count > 0; /* conflicts themselves it never sees: the server tries again */
+    return ok;
 }
 
 bool tf_journal_recover(tf_batch *b, tf_error *err)
@@ -174,9 +178,12 @@ bool tf_journal_recover(tf_batch *b, tf_error *err)
     tf_id_read(intent, "cursor", &b->next.cursor);
     b->next.target_seq = bson_iter_init_find(&iter, intent, "target_seq") ? bson_iter_as_int64(&iter) : 0;
     b->next.target_done = bson_iter_init_find(&iter, intent, "target_done") ? bson_iter_as_int64(&iter) : 0;
+    if (!tf_turn_take(b->context, err))
+        return false;
     b->recovering = true;
     bool ok = (!b->kind->prepare || b->kind->prepare(b, err)) && steps_until_done(b, err);
     b->recovering = false;
+    tf_turn_give(b->context, 0, 1, 0);
     b->context->store.comment = b->context->comment;
     return ok && tf_batch_commit(b);
 }

@@ -7,6 +7,7 @@
 #include "engine/opening.h"
 #include "engine/planning.h"
 #include "engine/takeover.h"
+#include "engine/watch.h"
 #include "store/event.h"
 
 #include <tokenfix/cleanup.h>
@@ -150,9 +151,8 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *targ
     if (!tf_opening_new_run(engine, last + 1, target->migration, "down", target->strategy, &context->owner, &doc, id, err))
         return false;
     BSON_APPEND_UTF8(&doc, "restores", target->id);
-    BSON_APPEND_UTF8(&doc, "target_state", tf_state_name(target->stored == TF_STATE_RUNNING || target->stored == TF_STATE_VERIFYING
-                                                             ? TF_STATE_INTERRUPTED
-                                                             : target->stored));
+    bool under_way = target->stored == TF_STATE_RUNNING || target->stored == TF_STATE_PAUSED || target->stored == TF_STATE_VERIFYING;
+    BSON_APPEND_UTF8(&doc, "target_state", tf_state_name(under_way ? TF_STATE_INTERRUPTED : target->stored));
     BSON_APPEND_DOCUMENT(&doc, "repair", lineage->repair->doc);
     TF_FAILPOINT("begin.before_run");
     handover h = {.engine = engine, .target = target, .before = *target, .doc = &doc, .owner = &context->owner, .id = id};
@@ -173,7 +173,7 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
 {
     *context = (tf_context){.engine = engine};
     tf_owner_self(&context->owner);
-    if (!tf_opening_writable(engine, err) || !tf_store_prepare(&engine->store, err) || !tf_takeover_wait(engine, run, err))
+    if (!tf_opening_writable(engine, err) || !tf_watch_check(engine, err) || !tf_store_prepare(&engine->store, err) || !tf_takeover_wait(engine, run, err))
         return false;
     if (!tf_takeover_fence_unfinished(engine, run->id, err))
         return false;

@@ -28,6 +28,10 @@ bool tf_lifecycle_verifying(tf_context *context, tf_error *err);
  * `proof`: a summary to be stored, may be NULL. */
 bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *err);
 
+/* Ends the run as cancelled: what is done stays, and nothing more is written. *err says who wanted it; where it could not be
+ * recorded, false, and why. */
+bool tf_lifecycle_cancel(tf_context *context, tf_error *err);
+
 /* Ends this process's part in the run: `interrupted` where it can be told, nothing where the run is not ours any more. The
  * error itself is recorded. */
 void tf_lifecycle_interrupt(tf_context *context, const tf_error *error);

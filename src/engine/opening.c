@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "db/failure.h"
 #include "db/privilege.h"
+#include "engine/watch.h"
 
 #include <tokenfix/cleanup.h>
 
@@ -90,7 +91,8 @@ bool tf_opening_new_run(const tf_engine *engine, int64_t number, const char *mig
     char user[256];
     if (engine->settings.strategy)
         strategy = engine->settings.strategy;
-    if (!tf_opening_strategy_fits(engine, strategy, err) || !tf_opening_writable(engine, err) || !tf_client_now(engine->store.client, &now, err) ||
+    if (!tf_opening_strategy_fits(engine, strategy, err) || !tf_opening_writable(engine, err) || !tf_watch_check(engine, err) ||
+        !tf_client_now(engine->store.client, &now, err) ||
         !user_name(engine, user, sizeof user, err))
         return false;
     tf_run_new_id(id, now, migration);

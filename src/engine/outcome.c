@@ -31,6 +31,7 @@ void tf_outcome_fill(const tf_context *context, tf_outcome *out)
     out->already = context->totals.already;
     out->deleted = context->totals.deleted;
     out->recreated = context->totals.recreated;
+    memcpy(out->held_ms, context->held_ms, sizeof out->held_ms);
 }
 
 bool tf_outcome_read_conflicts(const tf_context *context, tf_outcome *out, tf_error *err)

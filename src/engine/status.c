@@ -3,6 +3,7 @@
 #include "db/failure.h"
 #include "engine/engine.h"
 #include "engine/resolve.h"
+#include "engine/throttle.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -68,16 +69,35 @@ static void advise_by_run(tf_status *status, const tf_run *up)
 {
     if (up->state == TF_STATE_INTERRUPTED)
         recommend(status, "resume", "high", "Run %s was interrupted: tokenfix up --resume=%s --confirm", up->id, up->id);
-    if (up->state == TF_STATE_ROLLING_BACK) {
-        for (size_t i = 0; i < status->runs_count; i++)
-            if (status->runs[i].down && status->runs[i].state == TF_STATE_INTERRUPTED)
-                recommend(status, "resume", "high", "The rollback of %s was interrupted: tokenfix down --resume=%s --confirm", up->id,
-                          status->runs[i].id);
+    for (size_t i = 0; up->state == TF_STATE_ROLLING_BACK && i < status->runs_count; i++) {
+        const tf_run *down = &status->runs[i];
+        if (!down->down || strcmp(down->restores, up->id) != 0)
+            continue;
+        if (down->state == TF_STATE_INTERRUPTED)
+            recommend(status, "resume", "high", "The rollback of %s was interrupted: tokenfix down --resume=%s --confirm", up->id, down->id);
+        if (down->state == TF_STATE_CANCELLED && strcmp(down->id, up->restored_by) == 0)
+            recommend(status, "resume", "high", "The rollback of %s was cancelled half way: tokenfix down %s --confirm", up->id, up->id);
     }
+    if (up->state == TF_STATE_CANCELLED)
+        recommend(status, "cancelled", "medium", "Run %s was cancelled: up repairs the rest, tokenfix down %s --confirm takes it back",
+                  up->id, up->id);
     if (up->state == TF_STATE_ROLLED_BACK_WITH_CONFLICTS)
         recommend(status, "conflicts", "medium", "The rollback of %s left conflicts: tokenfix history %s", up->id, up->restored_by);
     if (up->state == TF_STATE_COMPLETED && !proof_is_ok(up))
         recommend(status, "verify", "high", "The proof of %s had findings: tokenfix verify %s", up->id, up->id);
+}
+
+static void advise_paused(tf_status *status)
+{
+    for (size_t i = 0; i < status->runs_count; i++) {
+        const tf_run *run = &status->runs[i];
+        if (run->state != TF_STATE_PAUSED)
+            continue;
+        if (strcmp(run->pause_reason, tf_pause_name(TF_PAUSE_REQUEST)) == 0)
+            recommend(status, "continue", "medium", "Run %s is paused, %s: tokenfix continue %s", run->id, run->pause_text, run->id);
+        else
+            recommend(status, "continue", "low", "Run %s is paused and goes on by itself: %s", run->id, run->pause_text);
+    }
 }
 
 static void advise(tf_status *status, const tf_repair *repair)
@@ -85,6 +105,7 @@ static void advise(tf_status *status, const tf_repair *repair)
     const tf_run *up = newest_up(status);
     if (up)
         advise_by_run(status, up);
+    advise_paused(status);
     if (status->documents == 0) /* a wrong --db must not read like good health */
         recommend(status, "database", "high", "collection %s holds no document at all, or is not there: is --db right?",
                   repair->collection);

@@ -71,6 +71,9 @@ bool tf_takeover_wait(const tf_engine *engine, tf_run *run, tf_error *err)
         if (renewed || tf_clock_ms() > give_up) {
             tf_error_set(err, TF_ERR_LEASE_HELD, "run %s is being worked on by %s@%s pid %" PRId64, run->id, run->owner.user,
                          run->owner.host, run->owner.pid);
+            if (run->state == TF_STATE_PAUSED)
+                return tf_error_hint(err, "It is paused, %s: 'tokenfix continue %s' lets its owner go on; --take-over shuts it out.",
+                                     run->pause_text, run->id);
             return tf_error_hint(err, "Its owner renews the lease; let it finish, or shut it out with --take-over.");
         }
         first_left = run->lease_left_ms;

@@ -128,5 +128,8 @@ static tf_txn_verdict after(void *arg, tf_error *error, int attempt)
 bool tf_transaction_run(tf_batch *b, tf_error *err)
 {
     tf_txn txn = {.session = b->context->session, .arg = b, .body = body, .after = after};
-    return tf_txn_run(&txn, err);
+    bool ok = tf_txn_run(&txn, err);
+    b->attempts = txn.attempts;
+    b->conflicts_met = txn.conflicts;
+    return ok;
 }

@@ -66,12 +66,31 @@ static bool find_resumable(const tf_engine *engine, tf_run *out, tf_error *err)
     if (run.doc && run.state == TF_STATE_ROLLING_BACK) {
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "run %s is being rolled back by %s", run.id, run.restored_by);
         tf_error_hint(err, "Go on with that: tokenfix down --resume=%s --confirm", run.restored_by);
+    } else if (run.doc && run.state == TF_STATE_CANCELLED) {
+        tf_error_set(err, TF_ERR_NOTHING_TO_DO, "run %s was cancelled: it cannot be resumed", run.id);
+        tf_error_hint(err, "A new 'tokenfix up --confirm' repairs the rest; 'tokenfix down %s --confirm' takes back what it did.", run.id);
     } else {
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "there is nothing to resume");
         tf_error_hint(err, "'tokenfix status' shows where things stand.");
     }
     tf_run_done(&run);
     return false;
+}
+
+/* Its rollback stopped on the way, or was cancelled. */
+static bool half_taken_back(const tf_engine *engine, const tf_run *run, tf_error *err)
+{
+    tf_run down = {0};
+    int got = tf_run_load(&engine->store, run->restored_by, &down, err);
+    bool cancelled = got == 1 && down.state == TF_STATE_CANCELLED;
+    tf_run_done(&down);
+    if (got < 0)
+        return false;
+    tf_error_set(err, TF_ERR_INTERRUPTED, "the rollback of run %s was %s", run->id, cancelled ? "cancelled" : "interrupted");
+    if (cancelled)
+        return tf_error_hint(err, "Go on with it: tokenfix down %s --confirm; or undo what it did: tokenfix down %s --confirm", run->id,
+                             run->restored_by);
+    return tf_error_hint(err, "Go on with it: tokenfix down --resume=%s --confirm", run->restored_by);
 }
 
 static bool check_newest(const tf_engine *engine, const tf_run *newest, tf_error *err)
@@ -82,8 +101,7 @@ static bool check_newest(const tf_engine *engine, const tf_run *newest, tf_error
         return tf_error_hint(err, "Go on with it: tokenfix up --resume=%s --confirm; or take it back: tokenfix down %s --confirm", newest->id,
                              newest->id);
     case TF_STATE_ROLLING_BACK:
-        tf_error_set(err, TF_ERR_INTERRUPTED, "the rollback of run %s was interrupted", newest->id);
-        return tf_error_hint(err, "Go on with it: tokenfix down --resume=%s --confirm", newest->restored_by);
+        return half_taken_back(engine, newest, err);
     case TF_STATE_COMPLETED:
         if (engine->settings.again)
             return true;
@@ -205,10 +223,13 @@ static bool roll_back(tf_context *context, tf_outcome *out, tf_error *err)
         } else if (!err->hint[0])
             tf_error_hint(err, "Everything was rolled back; the data is as it was.");
     } else {
-        err->code = TF_ERR_INTERRUPTED;
+        bool cancelled = failed.code == TF_ERR_CANCELLED;
+        err->code = cancelled ? TF_ERR_CANCELLED : TF_ERR_INTERRUPTED;
         err->detail[0] = err->hint[0] = '\0';
         tf_error_detail(err, "the rollback could not finish: %s", failed.message);
-        if (down.run.doc)
+        if (cancelled)
+            tf_error_hint(err, "%s", failed.hint);
+        else if (down.run.doc)
             tf_error_hint(err, "Go on with it: tokenfix down --resume=%s --confirm", down.run.id);
         else { /* it did not even begin: the run is as any that was interrupted */
             tf_lifecycle_interrupt(context, err);
@@ -231,6 +252,18 @@ static void stop(tf_context *context, tf_outcome *out, tf_error *err)
     tf_lifecycle_interrupt(context, err);
     if (err->code != TF_ERR_LEASE_LOST)
         tf_context_hint_resume(context, err);
+    tf_outcome_fill(context, out);
+}
+
+/* Ends it for good; where even that cannot be recorded it is as any that was interrupted. */
+static void cancel(tf_context *context, tf_outcome *out, tf_error *err)
+{
+    if (!tf_lifecycle_cancel(context, err)) {
+        stop(context, out, err);
+        return;
+    }
+    tf_error_hint(err, "What is repaired stays so, with its backup: 'tokenfix down %s --confirm' takes it back, a new 'tokenfix up' "
+                       "repairs the rest.", context->run.id);
     tf_outcome_fill(context, out);
 }
 
@@ -271,7 +304,9 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
     out->repair_ms = context->repair_ms = tf_clock_ms() - begin;
     if (ok && finish(context, migration, out, err))
         return true;
-    if (undoes(err, ok) && !context->stop_on_error && context->run.stored != TF_STATE_COMPLETED)
+    if (err->code == TF_ERR_CANCELLED)
+        cancel(context, out, err);
+    else if (undoes(err, ok) && !context->stop_on_error && context->run.stored != TF_STATE_COMPLETED)
         return roll_back(context, out, err);
     else {
         bool canary = !ok && err->code == TF_ERR_INTERRUPTED && context->canary_left == 0;

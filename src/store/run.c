@@ -29,7 +29,7 @@ const char *tf_state_name(tf_state state)
     return names[state];
 }
 
-static tf_state state_of(const char *name)
+tf_state tf_state_of(const char *name)
 {
     for (int i = 0; i < TF_STATES; i++)
         if (strcmp(names[i], name) == 0)
@@ -92,7 +92,7 @@ bool tf_run_parse(const bson_t *doc, tf_run *out, tf_error *err)
     tf_field_text(doc, "options.on_conflict", run->conflict_policy, sizeof run->conflict_policy);
     run->recreate_deleted = tf_field_number(doc, "options.recreate_deleted") != 0;
     tf_field_text(doc, "state", text, sizeof text);
-    run->stored = state_of(text);
+    run->stored = tf_state_of(text);
     run->active = tf_field_number(doc, "active") != 0;
     run->started_at = tf_field_number(doc, "started_at");
     run->ended_at = tf_field_number(doc, "ended_at");
@@ -106,6 +106,11 @@ bool tf_run_parse(const bson_t *doc, tf_run *out, tf_error *err)
     run->owner.pid = tf_field_number(doc, "lease.owner.pid");
     run->owner.started = tf_field_number(doc, "lease.owner.started");
     run->state = run->active && tf_run_is_abandoned(run) ? TF_STATE_INTERRUPTED : run->stored;
+    if (run->state == TF_STATE_PAUSED) {
+        tf_field_text(doc, "pause.reason", run->pause_reason, sizeof run->pause_reason);
+        tf_field_text(doc, "pause.text", run->pause_text, sizeof run->pause_text);
+        run->paused_at = tf_field_number(doc, "pause.at");
+    }
     return true;
 }
 
@@ -271,6 +276,10 @@ bool tf_run_transition(const tf_store *store, tf_run *run, tf_state to, bool act
     if (set)
         bson_concat(&fields, set);
     bson_append_document_end(&update, &fields);
+    if (run->stored == TF_STATE_PAUSED)
+        BCON_APPEND(&update, "$unset", "{", "pause", BCON_INT32(1), "}");
+    if (to == TF_STATE_PAUSED)
+        BCON_APPEND(&update, "$currentDate", "{", "pause.at", BCON_BOOL(true), "}");
     if (!active && run->active) {
         bson_t now;
         BSON_APPEND_DOCUMENT_BEGIN(&update, "$currentDate", &now);

@@ -1,7 +1,7 @@
 /*
  * A run: one execution of `up` or `down`.
  *
- *   planned → running ⇄ paused → verifying → completed            or failed, cancelled
+ *   planned → running ⇄ paused → verifying → completed            or cancelled
  *   an `up` that a `down` takes back:  → rolling_back → rolled_back | rolled_back_with_conflicts
  *   interrupted: stored on an orderly stop; derived for an active run whose lease has ended or whose owner is gone
  *
@@ -30,6 +30,7 @@ typedef enum {
 } tf_state;
 
 const char *tf_state_name(tf_state state);
+tf_state tf_state_of(const char *name); /* FAILED where there is none of that name */
 
 enum { TF_LEASE_MS = 30000 };
 
@@ -51,6 +52,9 @@ typedef struct tf_run {
     int64_t fence;
     int64_t lease_left_ms; /* by the server's clock when read, negative when it has ended */
     tf_owner owner;
+    char pause_reason[24]; /* of a paused run: engine/throttle.h has the names */
+    char pause_text[320];
+    int64_t paused_at;
 } tf_run;
 
 void tf_run_done(tf_run *run);
