@@ -49,7 +49,7 @@ static void grant_repaired(bson_t *privileges, const char *db, const char *colle
 void tf_role_document(const char *kind, const char *db, const char *state_db, const char *collection,
                       const char *const *other_read_collections, bson_t *privileges)
 {
-    static const char *const watch[] = {"replSetGetStatus", "serverStatus", "getParameter", NULL};
+    static const char *const watch[] = {"replSetGetStatus", "replSetGetConfig", "serverStatus", "getParameter", NULL};
     static const char *const repair[] = {"find", "update", NULL}, *const look[] = {"find", NULL};
     static const char *const keep[] = {
         "find", "insert", "createCollection", "createIndex", "listCollections", "listIndexes", "dbStats", NULL};

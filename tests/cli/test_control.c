@@ -269,6 +269,22 @@ static void control__cancelled_run_keeps_what_it_did_and_can_be_taken_back(void 
     }
 }
 
+/* The gate stands behind the last batch, too. */
+static void control__cancel_behind_the_last_batch_counts(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 4);
+    tf_program *up = start(f, "up", "--nice", "1000", NULL);
+    wait_for_run(f, "{\"state\": \"running\"}");
+    _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, "up");
+    wait_for_batches(f, fault_text(run, "_id"), 1);
+    assert_exit(control(f, "cancel"), 0);
+    tf_program_wait(up, 20);
+    assert_exit(up, 1);
+    assert_int_equal(tf_tokens_wrong(f), 0);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "runs", "{\"state\": \"cancelled\"}"), 1);
+}
+
 /* A rollback that was cancelled: its target stays half taken back until somebody decides. Returns the rollback's id. */
 static const char *cancel_down(tf_fixture *f, const char *target)
 {
@@ -375,6 +391,7 @@ int main(void)
         TF_FIXTURE_TEST(control__paused_run_whose_owner_died_is_resumed),
         TF_FIXTURE_TEST(control__paused_run_with_a_journal_whose_owner_died_is_resumed),
         TF_FIXTURE_TEST(control__cancelled_run_keeps_what_it_did_and_can_be_taken_back),
+        TF_FIXTURE_TEST(control__cancel_behind_the_last_batch_counts),
         TF_FIXTURE_TEST(control__cancelled_rollback_is_gone_on_with_by_another),
         TF_FIXTURE_TEST(control__cancelled_rollback_can_be_undone),
         TF_FIXTURE_TEST(control__says_why_there_is_nobody_to_ask),

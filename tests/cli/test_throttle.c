@@ -113,6 +113,17 @@ static void throttle__refuses_a_limit_that_cannot_be_looked_at(void **state)
     assert_int_equal(tf_tokens_wrong(f), 3);
 }
 
+/* What docs/runbook.md offers. */
+static void throttle__knows_the_numbers_of_the_runbook(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 3);
+    assert_exit(tf_up(f, "--max-load", "flowControl.isLagged=1", "--max-load", "wiredTiger.concurrentTransactions.write.out=100",
+                      "--max-load", "globalLock.currentQueue.writers=20", "--max-load", "connections.current=3000", "--critical-load",
+                      "globalLock.currentQueue.total=500"),
+                0);
+}
+
 static void command(tf_fixture *f, const bson_t *opts, const char *json)
 {
     bson_error_t error;
@@ -180,6 +191,7 @@ int main(void)
         TF_FIXTURE_TEST(throttle__stops_resumably_at_a_critical_load),
         TF_FIXTURE_TEST(throttle__stops_a_rollback_at_a_critical_load_too),
         TF_FIXTURE_TEST(throttle__refuses_a_limit_that_cannot_be_looked_at),
+        TF_FIXTURE_TEST(throttle__knows_the_numbers_of_the_runbook),
         TF_FIXTURE_TEST(throttle__rests_where_its_batches_meet_conflicts),
         TF_FIXTURE_TEST(throttle__nice_rests_as_long_as_it_works),
         TF_FIXTURE_TEST(throttle__batches_shrink_to_their_time),

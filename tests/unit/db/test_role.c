@@ -33,7 +33,7 @@ static void role__of_a_run_is_the_documented_one(void **state)
 static void role__of_a_monitor_sees_the_cluster_and_no_data(void **state)
 {
     (void)state;
-    expect("monitor", "[ { \"resource\" : { \"cluster\" : true }, \"actions\" : [ \"replSetGetStatus\", "
+    expect("monitor", "[ { \"resource\" : { \"cluster\" : true }, \"actions\" : [ \"replSetGetStatus\", \"replSetGetConfig\", "
                       "\"serverStatus\", \"getParameter\" ] } ]");
 }
 
