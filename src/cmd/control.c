@@ -1,5 +1,6 @@
 /* pause, continue, cancel: three words for one thing, asking the owner of a run. */
 #include "base/stop.h"
+#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/run_report.h"
 #include "cmd/session.h"
@@ -19,6 +20,7 @@ static const tf_option options[] = {
 static void print_answer(tf_request request, const tf_run *run)
 {
     tf_terms terms;
+    char text[sizeof run->pause_text];
     tf_terms_of_run(run->doc, &terms);
     const char *done = TF_DOCUMENTS(&terms, tf_run_count(run, "applied"));
     const char *what = run->down ? "given back" : "repaired";
@@ -28,7 +30,7 @@ static void print_answer(tf_request request, const tf_run *run)
         printf("Run %s is cancelled: %s are %s and stay so.\nTo take that back: tokenfix down %s --confirm\n", run->id,
                done, what, run->id);
     else if (run->state == TF_STATE_PAUSED)
-        printf("Run %s may go on, but is paused still: %s\n", run->id, run->pause_text);
+        printf("Run %s may go on, but is paused still: %s\n", run->id, tf_text_clean(run->pause_text, text, sizeof text));
     else
         printf("Run %s goes on.\n", run->id);
 }
