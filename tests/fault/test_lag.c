@@ -106,14 +106,19 @@ static void wait_for_run(tf_fixture *f, const char *filter)
     fail_msg("no run is ever %s", filter);
 }
 
+static void make_file(const char *folder, char *path, size_t size)
+{
+    snprintf(path, size, "%s/pause", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fclose(file);
+}
+
 /* The run waits behind its pause file until the members have been stopped, then that reason takes over. */
 static void lags(tf_fixture *f, const char *strategy, unsigned members, const char *reason)
 {
     char *folder = tf_folder_make(), path[256], text[128];
-    snprintf(path, sizeof path, "%s/pause", folder);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fclose(file);
+    make_file(folder, path, sizeof path);
     tf_tokens_sample(f, 30);
     tf_program *up = start(f, strategy, path);
     wait_for_run(f, "{\"state\": \"paused\", \"pause.reason\": \"pause_file\"}");
@@ -166,25 +171,30 @@ static void lag__pause_outlives_the_connection_and_a_failover(void **state)
 {
     tf_fixture *f = *state;
     bson_error_t error;
+    char *folder = tf_folder_make(), path[256];
+    make_file(folder, path, sizeof path);
     tf_tokens_sample(f, 60);
-    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--batch-size", "5", "--nice", "1000", NULL};
+    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--batch-size", "5", "--nice", "1000", "--pause-file", path, NULL};
     tf_program *up = tf_program_start(f, &(tf_program_options){.argv = argv});
-    wait_for_run(f, "{\"state\": \"running\"}");
+    wait_for_run(f, "{\"state\": \"paused\"}");
     assert_exit(tf_program_run(f, "pause", NULL), 0);
-    int64_t batches = tf_batches(f);
-    assert_true(batches < 12);
     fail_watch(f, "\"alwaysOn\"");
+    unlink(path);
+    tf_folder_remove(folder);
     tf_program *p = tf_program_run(f, "continue", "--wait", "2", "--json", NULL);
     assert_exit(p, 1);
     assert_string_equal(tf_program_text(p, "error.code"), "NO_ANSWER");
+    assert_int_equal(tf_batches(f), 0); /* what it was told last holds */
     fail_watch(f, "\"off\"");
-    wait_for_run(f, "{\"state\": \"running\"}"); /* the request stood */
+    for (int n = 0; n < 1200 && tf_batches(f) == 0; n++) /* the request stood */
+        usleep(50000);
     assert_exit(tf_program_run(f, "pause", NULL), 0);
+    int64_t batches = tf_batches(f);
+    assert_true(batches > 0 && batches < 12);
     _cleanup_(bson_destroyp) bson_t *down = BCON_NEW("replSetStepDown", BCON_INT32(10), "force", BCON_BOOL(true));
     mongoc_client_command_simple(f->client, "admin", down, NULL, NULL, &error); /* may lose its own connection */
     for (int n = 0; n < 600 && !try_to_write(f); n++)
         usleep(50000);
-    batches = tf_batches(f);
     p = tf_program_run(f, "status", "--json", NULL);
     assert_exit(p, 0);
     assert_string_equal(tf_program_text(p, "data.runs.0.pause.reason"), "request");
