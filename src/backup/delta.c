@@ -1,16 +1,8 @@
 #include "backup/delta.h"
 
-#include <string.h>
+#include "base/docs.h"
 
-static bool is_single(const bson_t *doc, const char *name)
-{
-    bson_iter_t iter;
-    int count = 0;
-    if (bson_iter_init(&iter, doc))
-        while (count < 2 && bson_iter_next(&iter))
-            count += strcmp(bson_iter_key(&iter), name) == 0;
-    return count < 2;
-}
+#include <string.h>
 
 static bool view(const bson_iter_t *value, bson_t *out)
 {
@@ -40,7 +32,7 @@ static bool change_is_safe(const bson_t *before, const bson_iter_t *x, const bso
     const uint8_t *p = element(before, x, &n), *q = element(after, y, &m);
     if (n == m && memcmp(p, q, n) == 0)
         return true;
-    if (!is_single(before, bson_iter_key(x)) || !is_single(after, bson_iter_key(y)))
+    if (!tf_doc_is_single(before, bson_iter_key(x)) || !tf_doc_is_single(after, bson_iter_key(y)))
         return false;
     return bson_iter_type(x) != bson_iter_type(y) || !view(x, &a) || !view(y, &b) || tf_delta_is_safe(&a, &b);
 }
@@ -53,17 +45,17 @@ bool tf_delta_is_safe(const bson_t *before, const bson_t *after)
     bool in_x = bson_iter_next(&x), in_y = bson_iter_next(&y);
     while (in_x && in_y) {
         bool same = strcmp(bson_iter_key(&x), bson_iter_key(&y)) == 0;
-        if (same ? !change_is_safe(before, &x, after, &y) : !is_single(before, bson_iter_key(&x)))
+        if (same ? !change_is_safe(before, &x, after, &y) : !tf_doc_is_single(before, bson_iter_key(&x)))
             return false;
         in_x = bson_iter_next(&x);
         if (same)
             in_y = bson_iter_next(&y);
     }
     for (; in_x; in_x = bson_iter_next(&x))
-        if (!is_single(before, bson_iter_key(&x)))
+        if (!tf_doc_is_single(before, bson_iter_key(&x)))
             return false;
     for (; in_y; in_y = bson_iter_next(&y))
-        if (!is_single(after, bson_iter_key(&y)))
+        if (!tf_doc_is_single(after, bson_iter_key(&y)))
             return false;
     return true;
 }
@@ -71,12 +63,5 @@ bool tf_delta_is_safe(const bson_t *before, const bson_t *after)
 bool tf_delta_repeats(const bson_iter_t *value)
 {
     bson_t doc;
-    bson_iter_t iter;
-    bool array = BSON_ITER_HOLDS_ARRAY(value);
-    if (!view(value, &doc) || !bson_iter_init(&iter, &doc))
-        return false;
-    while (bson_iter_next(&iter))
-        if ((!array && !is_single(&doc, bson_iter_key(&iter))) || tf_delta_repeats(&iter))
-            return true;
-    return false;
+    return view(value, &doc) && tf_doc_repeats(&doc, BSON_ITER_HOLDS_ARRAY(value));
 }

@@ -101,6 +101,37 @@ bool tf_doc_is_sound(const bson_t *doc)
     return is_sound(doc, 1);
 }
 
+bool tf_doc_is_single(const bson_t *doc, const char *name)
+{
+    bson_iter_t iter;
+    int count = 0;
+    if (bson_iter_init(&iter, doc))
+        while (count < 2 && bson_iter_next(&iter))
+            count += strcmp(bson_iter_key(&iter), name) == 0;
+    return count < 2;
+}
+
+bool tf_doc_repeats(const bson_t *doc, bool array)
+{
+    bson_iter_t iter;
+    if (!bson_iter_init(&iter, doc))
+        return false;
+    while (bson_iter_next(&iter)) {
+        uint32_t length = 0;
+        const uint8_t *data = NULL;
+        bson_t view;
+        if (!array && !tf_doc_is_single(doc, bson_iter_key(&iter)))
+            return true;
+        if (BSON_ITER_HOLDS_DOCUMENT(&iter))
+            bson_iter_document(&iter, &length, &data);
+        else if (BSON_ITER_HOLDS_ARRAY(&iter))
+            bson_iter_array(&iter, &length, &data);
+        if (data && bson_init_static(&view, data, length) && tf_doc_repeats(&view, BSON_ITER_HOLDS_ARRAY(&iter)))
+            return true;
+    }
+    return false;
+}
+
 bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uint32_t *length)
 {
     bson_iter_t iter, next;

@@ -43,6 +43,12 @@ bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out);
  * looks at a document's length only, and bson_validate without flags at nothing. */
 bool tf_doc_is_sound(const bson_t *doc);
 
+/* Whether no top-level name `name` occurs twice. */
+bool tf_doc_is_single(const bson_t *doc, const char *name);
+
+/* Whether a name occurs twice in a document (not in an array), at any depth. */
+bool tf_doc_repeats(const bson_t *doc, bool array);
+
 /* The _id's element: type byte and value bytes. False when the document has none. */
 bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uint32_t *length);
 

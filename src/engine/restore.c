@@ -315,7 +315,12 @@ static bool restore_partition(tf_context *context, tf_partition *partition, size
     while (ok && partition->target_seq > 0) {
         if (!(ok = tf_context_may_go_on(context, err) && unit_load(&b, &u, partition->target_seq, err)))
             break;
-        size_t from = u.refusal[0] ? 0 : (size_t)partition->target_done, left = u.original.count - from;
+        size_t from = u.refusal[0] ? 0 : (size_t)partition->target_done;
+        if (from > u.original.count) {
+            ok = tf_error_set(err, TF_ERR_DAMAGED, "partition %s is further than the end of its batch %" PRId64, partition->id, u.seq);
+            break;
+        }
+        size_t left = u.original.count - from;
         if (left == 0 && !u.refusal[0]) { /* a batch that changed nothing */
             partition->target_seq--;
             partition->target_done = 0;

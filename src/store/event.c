@@ -7,6 +7,7 @@
 #include "db/client.h"
 #include "db/failure.h"
 #include "db/txn.h"
+#include "store/form.h"
 
 #include <tokenfix/cleanup.h>
 
@@ -14,15 +15,18 @@
 static int newest(const tf_store *store, int64_t *seq, uint8_t hash[32], tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "read the newest event");
-    _cleanup_bson_ bson_t filter = BSON_INITIALIZER, doc = BSON_INITIALIZER;
+    _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
+    /* one whose number cannot be ours is passed over: the chain shows it, the trail goes on */
+    _cleanup_(bson_destroyp) bson_t *filter =
+        BCON_NEW("_id", "{", "$gte", BCON_INT64(0), "$lt", BCON_INT64(TF_FORM_LARGEST), "}");
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(-1), "}", "limit", BCON_INT64(1));
-    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_EVENTS).text, &filter, opts), &op, &doc, err);
+    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_EVENTS).text, filter, opts), &op, &doc, err);
     if (got != 1)
         return got;
     bson_iter_t iter;
     *seq = bson_iter_init_find(&iter, &doc, "_id") ? bson_iter_as_int64(&iter) : 0;
     if (!tf_field_hash(&doc, "hash", hash))
-        memset(hash, 0, 32); /* a broken event: the chain shows it, the trail goes on */
+        memset(hash, 0, 32); /* a broken event: as above */
     return 1;
 }
 

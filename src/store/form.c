@@ -78,6 +78,10 @@ bool tf_form_check(const bson_t *doc, const tf_form *form, const char *what, tf_
         tf_error_set(err, TF_ERR_DAMAGED, "a %s of the state database is not BSON, or nested too deeply", what);
         return tf_error_hint(err, HINT);
     }
+    if (tf_doc_repeats(doc, false)) {
+        tf_error_set(err, TF_ERR_DAMAGED, "a %s of the state database holds a name twice", what);
+        return tf_error_hint(err, HINT);
+    }
     for (const tf_form *row = form; row->path; row++) {
         bson_iter_t iter, at, id;
         bool found = bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, row->path, &at);

@@ -32,7 +32,7 @@ typedef struct tf_form {
 
 #define TF_FORM_LARGEST ((int64_t)1 << 53)
 
-/* DAMAGED, naming the field, where the document lacks one that is not optional or holds one of another form. `what`: how
+/* DAMAGED where the document holds a name twice (an update by pipeline of such a one makes mongod 6.0.5 abort), or, naming the field, where the document lacks one that is not optional or holds one of another form. `what`: how
  * the message calls the document ("run", "partition"). */
 bool tf_form_check(const bson_t *doc, const tf_form *form, const char *what, tf_error *err);
 

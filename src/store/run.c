@@ -350,7 +350,8 @@ void tf_run_kill_session(const tf_store *store, const tf_run *run)
 bool tf_run_last_number(const tf_store *store, int64_t *number, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "read the number of the newest run");
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("db", BCON_UTF8(store->repaired), "number", "{", "$exists", BCON_BOOL(true), "}");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("db", BCON_UTF8(store->repaired), "number", "{", "$exists", BCON_BOOL(true), "$gte",
+                                                       BCON_INT64(0), "$lt", BCON_INT64(TF_FORM_LARGEST), "}");
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "number", BCON_INT32(-1), "}", "limit", BCON_INT64(1), "projection",
                                                      "{", "number", BCON_INT32(1), "}");
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;

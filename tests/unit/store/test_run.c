@@ -121,6 +121,18 @@ static void run__that_is_damaged_is_refused_by_the_name_of_the_field(void **stat
     }
 }
 
+static void run__with_a_name_twice_is_refused(void **state)
+{
+    (void)state;
+    _cleanup_(bson_destroyp) bson_t *doc = intact_doc();
+    tf_run run = {0};
+    tf_error err = {0};
+    BCON_APPEND(doc, "plan", "[", "{", "n", BCON_INT32(1), "n", BCON_INT32(2), "}", "]");
+    assert_false(tf_run_parse(doc, &run, &err));
+    assert_int_equal(err.code, TF_ERR_DAMAGED);
+    assert_string_equal(err.message, "a run of the state database holds a name twice");
+}
+
 static void run__nested_beyond_any_measure_is_refused(void **state)
 {
     (void)state;
@@ -146,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run__is_read_from_its_document),
         cmocka_unit_test(run__that_is_damaged_is_refused_by_the_name_of_the_field),
+        cmocka_unit_test(run__with_a_name_twice_is_refused),
         cmocka_unit_test(run__nested_beyond_any_measure_is_refused),
     };
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);
