@@ -35,7 +35,7 @@ tf_repair *tf_lineage_repair(const tf_run *run, tf_error *err)
 
 static tf_lineage *load(const tf_store *store, const tf_run *run, int depth, tf_error *err)
 {
-    _cleanup_(tf_lineage_freep) tf_lineage *lineage = calloc(1, sizeof *lineage);
+    _cleanup_(tf_lineage_freep) tf_lineage *lineage = bson_malloc0(sizeof *lineage);
     snprintf(lineage->run, sizeof lineage->run, "%s", run->id);
     lineage->down = run->down;
     lineage->run_started = run->started_at;

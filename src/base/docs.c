@@ -27,11 +27,11 @@ void tf_docs_add(tf_docs *docs, const bson_t *doc)
     if (need > docs->capacity) {
         size_t capacity = docs->capacity + docs->capacity / 2;
         docs->capacity = capacity < need ? need : capacity;
-        docs->data = realloc(docs->data, docs->capacity);
+        docs->data = bson_realloc(docs->data, docs->capacity);
     }
     if (docs->count == docs->offsets_capacity) {
         docs->offsets_capacity = docs->offsets_capacity ? docs->offsets_capacity * 2 : 256;
-        docs->offsets = realloc(docs->offsets, docs->offsets_capacity * sizeof *docs->offsets);
+        docs->offsets = bson_realloc(docs->offsets, docs->offsets_capacity * sizeof *docs->offsets);
     }
     memcpy(docs->data + docs->length, bson_get_data(doc), doc->len);
     docs->offsets[docs->count++] = docs->length;

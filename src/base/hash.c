@@ -15,8 +15,7 @@ static void must(bool ok)
 
 tf_sha256 *tf_sha256_new(void)
 {
-    tf_sha256 *hash = calloc(1, sizeof *hash);
-    must(hash != NULL);
+    tf_sha256 *hash = bson_malloc0(sizeof *hash);
     hash->context = EVP_MD_CTX_new();
     must(hash->context != NULL);
     must(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) == 1);

@@ -124,3 +124,11 @@ void tf_text_wrap(FILE *out, const char *text, size_t column, size_t indent, siz
     }
     fprintf(out, "\n");
 }
+
+FILE *tf_text_stream(char **text, size_t *size)
+{
+    FILE *stream = open_memstream(text, size);
+    if (!stream)
+        abort();
+    return stream;
+}

@@ -30,4 +30,7 @@ size_t tf_text_width(const char *text);
  * in the text is kept. Ends with a line end. */
 void tf_text_wrap(FILE *out, const char *text, size_t column, size_t indent, size_t width);
 
+/* open_memstream; where memory has run out it ends the process, as libbson does. */
+FILE *tf_text_stream(char **text, size_t *size);
+
 #endif

@@ -302,7 +302,7 @@ static void remember(comparison *c, const bson_t *row)
     bson_t id;
     if (c->seen_count == c->seen_capacity) {
         c->seen_capacity = c->seen_capacity ? c->seen_capacity * 2 : 1024;
-        c->seen = realloc(c->seen, c->seen_capacity * sizeof *c->seen);
+        c->seen = bson_realloc(c->seen, c->seen_capacity * sizeof *c->seen);
     }
     if (tf_field_view(row, "_id", &id))
         c->seen[c->seen_count++] = hash_of(&id);

@@ -22,10 +22,10 @@ struct tf_tally {
 
 tf_tally *tf_tally_new(const tf_repair *repair)
 {
-    tf_tally *tally = calloc(1, sizeof *tally);
+    tf_tally *tally = bson_malloc0(sizeof *tally);
     tally->repair = repair;
     tally->slots_count = 256;
-    tally->slots = calloc(tally->slots_count, sizeof *tally->slots);
+    tally->slots = bson_malloc0(tally->slots_count * sizeof *tally->slots);
     bson_init(&tally->owner);
     bson_init(&tally->owner_after);
     bson_init(&tally->move);
@@ -90,13 +90,13 @@ static void grow(tf_tally *tally)
 {
     if (tally->count == tally->capacity) {
         tally->capacity = tally->capacity ? tally->capacity * 2 : 128;
-        tally->rows = realloc(tally->rows, tally->capacity * sizeof *tally->rows);
+        tally->rows = bson_realloc(tally->rows, tally->capacity * sizeof *tally->rows);
     }
     if (tally->count * 2 < tally->slots_count)
         return;
     tally->slots_count *= 2;
     free(tally->slots);
-    tally->slots = calloc(tally->slots_count, sizeof *tally->slots);
+    tally->slots = bson_malloc0(tally->slots_count * sizeof *tally->slots);
     for (size_t i = 0; i < tally->count; i++)
         place(tally, i);
 }
@@ -116,7 +116,7 @@ static row *row_of_scratch(tf_tally *tally)
     }
     grow(tally);
     row *r = &tally->rows[tally->count];
-    *r = (row){.key = malloc(length), .owner_length = tally->owner.len, .key_length = length};
+    *r = (row){.key = bson_malloc(length), .owner_length = tally->owner.len, .key_length = length};
     memcpy(r->key, owner, tally->owner.len);
     memcpy(r->key + tally->owner.len, move, tally->move.len);
     place(tally, tally->count++);

@@ -118,7 +118,7 @@ static void split_password(tf_address *address)
 
 bool tf_address_find(const tf_globals *globals, tf_address *out, tf_error *err)
 {
-    tf_address made = {.text = calloc(1, ADDRESS_MAX), .password = calloc(1, ADDRESS_MAX)};
+    tf_address made = {.text = bson_malloc0(ADDRESS_MAX), .password = bson_malloc0(ADDRESS_MAX)};
     bool good = made.text && made.password;
     if (!good)
         tf_error_set(err, TF_ERR_MEMORY, "out of memory");

@@ -177,8 +177,8 @@ static bool set_databases(const origin *from, tf_connection *to, tf_error *err)
     snprintf(usual, sizeof usual, "%.*s_tokenfix", DB_MAX, db);
     if (!tf_database_name_check(state ? state : usual, "--state-db", err))
         return false;
-    to->db = strdup(db);
-    to->state_db = strdup(state ? state : usual);
+    to->db = bson_strdup(db);
+    to->state_db = bson_strdup(state ? state : usual);
     return true;
 }
 

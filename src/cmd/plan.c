@@ -131,8 +131,8 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     tf_run *runs = NULL;
     size_t count = 0;
     _cleanup_(tf_session_done) tf_session session = {0};
-    _cleanup_free_ const tf_migration **order = calloc(tf_migrations_count + 1, sizeof *order);
-    _cleanup_free_ row *rows = calloc(tf_migrations_count + 1, sizeof *rows);
+    _cleanup_free_ const tf_migration **order = bson_malloc0((tf_migrations_count + 1) * sizeof *order);
+    _cleanup_free_ row *rows = bson_malloc0((tf_migrations_count + 1) * sizeof *rows);
     if (!order || !rows)
         tf_error_set(&err, TF_ERR_MEMORY, "no memory for the list of migrations");
     if (!order || !rows || !tf_migration_order(order, &err) || !tf_session_open(&session, globals, NULL, &err) ||

@@ -1,5 +1,6 @@
 #include "cmd/role_report.h"
 
+#include "base/text.h"
 #include "cmd/connection.h"
 #include "db/role.h"
 #include "report/json.h"
@@ -73,7 +74,7 @@ static void print_json(const bson_t *command, const char *kind)
     _cleanup_bson_ bson_t data = BSON_INITIALIZER;
     _cleanup_free_ char *shell = NULL;
     size_t size = 0;
-    FILE *memory = open_memstream(&shell, &size);
+    FILE *memory = tf_text_stream(&shell, &size);
     if (memory) {
         print_shell(memory, command);
         fclose(memory);

@@ -110,7 +110,7 @@ static bool gather(const char *name, tf_sandbox **list, size_t *count, tf_error 
 {
     if (!name)
         return tf_sandbox_list(list, count, err);
-    _cleanup_free_ tf_sandbox *one = calloc(1, sizeof *one);
+    _cleanup_free_ tf_sandbox *one = bson_malloc0(sizeof *one);
     if (!one)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     if (!tf_sandbox_status(name, one, err))

@@ -30,7 +30,7 @@ static const tf_option options[] = {
 
 static bool fill(const tf_globals *globals, const seed_args *args, tf_seed_result *result, tf_error *err)
 {
-    _cleanup_free_ tf_sandbox *sandbox = calloc(1, sizeof *sandbox);
+    _cleanup_free_ tf_sandbox *sandbox = bson_malloc0(sizeof *sandbox);
     if (!sandbox)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     char uri[TF_SANDBOX_URI];

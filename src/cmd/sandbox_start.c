@@ -55,7 +55,7 @@ static bool start(const tf_globals *globals, const start_args *args, tf_sandbox 
                                      {.name = "monitor", .privileges = &monitor},
                                      {.name = "reader", .roles = &reader},
                                      {.name = "x509", .privileges = &run, .certificate = true}};
-    _cleanup_free_ const char **parameters = calloc(args->parameters.count + 1, sizeof *parameters);
+    _cleanup_free_ const char **parameters = bson_malloc0((args->parameters.count + 1) * sizeof *parameters);
     if (!parameters)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < args->parameters.count; i++)
@@ -82,7 +82,7 @@ static int run_start(const tf_globals *globals, void *args, int argc, char *cons
     (void)argc, (void)argv;
     mongoc_log_set_handler(NULL, NULL);
     tf_error err = {0};
-    _cleanup_free_ tf_sandbox *sandbox = calloc(1, sizeof *sandbox);
+    _cleanup_free_ tf_sandbox *sandbox = bson_malloc0(sizeof *sandbox);
     if (!sandbox)
         tf_error_set(&err, TF_ERR_MEMORY, "out of memory");
     if (!sandbox || !start(globals, args, sandbox, &err))

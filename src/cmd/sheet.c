@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "base/redact.h"
+#include "base/text.h"
 #include "report/json.h"
 
 enum { MESSAGE = 2048 };
@@ -43,7 +44,7 @@ const char *tf_value_text(const bson_value_t *value, char *out, size_t size)
     bson_iter_t iter;
     char *text = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&text, &length);
+    FILE *stream = tf_text_stream(&text, &length);
     if (!stream)
         return out;
     bson_append_value(&holder, "v", 1, value);

@@ -221,7 +221,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     const validate_args *wanted = args;
     tf_error err = {0};
     _cleanup_(tf_session_done) tf_session session = {0};
-    _cleanup_free_ result *found = calloc(1, sizeof *found);
+    _cleanup_free_ result *found = bson_malloc0(sizeof *found);
     const tf_migration *migration = tf_migration_find(argc ? argv[0] : NULL, &err);
     if (!migration)
         return tf_output_error(&err, NULL, NULL, globals->json);

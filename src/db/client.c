@@ -82,7 +82,7 @@ bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_d
     err = err ? err : &local;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, initialise_driver);
-    tf_client client = {.db = strdup(db), .state_db = strdup(state_db)};
+    tf_client client = {.db = bson_strdup(db), .state_db = bson_strdup(state_db)};
     client.pool = open_pool(uri, timeout_ms, err);
     if (client.pool && !(client.roster = tf_roster_new(client.pool)))
         tf_error_set(err, TF_ERR_MEMORY, "out of memory");

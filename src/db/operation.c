@@ -318,8 +318,8 @@ bool tf_op_insert(const tf_op *op, const char *collection, const bson_t **docs, 
 
 bool tf_op_insert_docs(const tf_op *op, const char *collection, const tf_docs *docs, tf_error *err)
 {
-    _cleanup_free_ bson_t *views = calloc(docs->count + 1, sizeof *views);
-    _cleanup_free_ const bson_t **pointers = calloc(docs->count + 1, sizeof *pointers);
+    _cleanup_free_ bson_t *views = bson_malloc0((docs->count + 1) * sizeof *views);
+    _cleanup_free_ const bson_t **pointers = bson_malloc0((docs->count + 1) * sizeof *pointers);
     for (size_t i = 0; i < docs->count; i++) {
         tf_docs_view(docs, i, &views[i]);
         pointers[i] = &views[i];

@@ -40,7 +40,7 @@ static bool read_names(const bson_iter_t *iter, const char ***out, tf_error *err
     if (!BSON_ITER_HOLDS_ARRAY(iter) || !bson_iter_recurse(iter, &child))
         return invalid(err, "a list of field names must be an array");
     free(*out);
-    *out = calloc(count_children(iter) + 1, sizeof **out);
+    *out = bson_malloc0((count_children(iter) + 1) * sizeof **out);
     for (size_t i = 0; bson_iter_next(&child); i++)
         if (!read_text(&child, &(*out)[i], err))
             return false;
@@ -104,7 +104,7 @@ static bool read_invariants(tf_repair *repair, const bson_iter_t *at, tf_error *
     bson_iter_t iter, field;
     if (!BSON_ITER_HOLDS_ARRAY(at) || !bson_iter_recurse(at, &iter))
         return invalid(err, "'invariants' must be an array");
-    repair->invariants = calloc(count_children(at) + 1, sizeof *repair->invariants);
+    repair->invariants = bson_malloc0((count_children(at) + 1) * sizeof *repair->invariants);
     while (bson_iter_next(&iter)) {
         tf_invariant *row = &repair->invariants[repair->invariants_count++];
         if (!BSON_ITER_HOLDS_DOCUMENT(&iter) || !bson_iter_recurse(&iter, &field))
@@ -241,7 +241,7 @@ static bool complete(const tf_repair *repair, tf_error *err)
 
 tf_repair *tf_repair_from_bson(const bson_t *doc, tf_error *err)
 {
-    _cleanup_(tf_repair_freep) tf_repair *repair = calloc(1, sizeof *repair);
+    _cleanup_(tf_repair_freep) tf_repair *repair = bson_malloc0(sizeof *repair);
     repair->doc = bson_copy(doc);
     repair->noun = "document";
     bson_init(&repair->population);
@@ -256,7 +256,7 @@ tf_repair *tf_repair_from_bson(const bson_t *doc, tf_error *err)
     const char ***lists[] = {&repair->created, &repair->updated, &repair->masked};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (!*lists[i])
-            *lists[i] = calloc(1, sizeof(char *));
+            *lists[i] = bson_malloc0(sizeof(char *));
     if (!complete(repair, err))
         return NULL;
     return TAKE_PTR(repair);

@@ -23,7 +23,7 @@ static void note(const mongoc_apm_server_opening_t *event)
 
 tf_roster *tf_roster_new(mongoc_client_pool_t *pool)
 {
-    tf_roster *roster = calloc(1, sizeof *roster);
+    tf_roster *roster = bson_malloc0(sizeof *roster);
     mongoc_apm_callbacks_t *callbacks = roster ? mongoc_apm_callbacks_new() : NULL;
     if (!callbacks) {
         free(roster);

@@ -124,7 +124,7 @@ bool tf_context_session_start(tf_context *context, tf_error *err)
 static bool begin(tf_work *work, mongoc_client_t *client, void **state, tf_error *err)
 {
     const share *s = work->arg;
-    worker *w = calloc(1, sizeof *w);
+    worker *w = bson_malloc0(sizeof *w);
     w->share = s;
     w->context = *s->context;
     w->context.whole = s->context;

@@ -60,7 +60,7 @@ static void *beat(void *arg)
 
 tf_heartbeat *tf_heartbeat_start(tf_client *client, const tf_run *run, const char *owner_id, tf_error *err)
 {
-    tf_heartbeat *heartbeat = calloc(1, sizeof *heartbeat);
+    tf_heartbeat *heartbeat = bson_malloc0(sizeof *heartbeat);
     heartbeat->client = client;
     tf_store_init(&heartbeat->store, NULL, client->db, client->state_db);
     snprintf(heartbeat->run, sizeof heartbeat->run, "%s", run->id);

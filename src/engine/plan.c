@@ -91,7 +91,7 @@ static bool read_group(tf_plan *plan, const bson_t *doc, bson_t *samples, uint32
     plan->owners++;
     if (position < plan->offset || position >= plan->offset + plan->limit)
         return true;
-    plan->impacts = realloc(plan->impacts, (plan->impacts_count + 1) * sizeof *plan->impacts);
+    plan->impacts = bson_realloc(plan->impacts, (plan->impacts_count + 1) * sizeof *plan->impacts);
     tf_impact *impact = &plan->impacts[plan->impacts_count++];
     *impact = (tf_impact){.documents = n, .amount = amount};
     if (bson_iter_init_find(&iter, doc, "_id"))
@@ -149,7 +149,7 @@ static bool sample(const tf_engine *engine, tf_plan *plan, const bson_t *ids, in
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = tf_op_find(&op, plan->repair->collection, filter, NULL);
     const bson_t *doc = NULL;
     int got;
-    plan->samples = calloc((size_t)shown + 1, sizeof *plan->samples);
+    plan->samples = bson_malloc0(((size_t)shown + 1) * sizeof *plan->samples);
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         if ((int64_t)plan->samples_count < shown)
             plan->samples[plan->samples_count++] = bson_copy(doc);

@@ -61,7 +61,7 @@ static bool plan_up_partitions(tf_context *context, tf_error *err)
     if (!stored_bounds(context, &bounds, err))
         return false;
     size_t count = bson_count_keys(&bounds) + 1;
-    tf_partition *partitions = calloc(count, sizeof *partitions);
+    tf_partition *partitions = bson_malloc0(count * sizeof *partitions);
     bson_iter_t iter, value;
     size_t i = 0;
     if (bson_iter_init(&iter, &bounds))
@@ -93,7 +93,7 @@ static bool add_recorded(tf_context *context, tf_partition **partitions, size_t 
         while (i < *count && (*partitions)[i].n != bson_iter_int32(&n))
             i++;
         if (i == *count) {
-            *partitions = realloc(*partitions, (*count + 1) * sizeof **partitions);
+            *partitions = bson_realloc(*partitions, (*count + 1) * sizeof **partitions);
             (*partitions)[(*count)++] = (tf_partition){.n = bson_iter_int32(&n)};
         }
         if ((*partitions)[i].target_seq < bson_iter_int64(&seq))
@@ -111,7 +111,7 @@ static bool plan_down_partitions(tf_context *context, tf_error *err)
         return false;
     if (!tf_partition_list(&context->store, context->run.restores, &targets, &count, err))
         return false;
-    tf_partition *partitions = calloc(count + 1, sizeof *partitions);
+    tf_partition *partitions = bson_malloc0((count + 1) * sizeof *partitions);
     for (size_t i = 0; i < count; i++) {
         partitions[i].n = targets[i].n;
         partitions[i].target_seq = targets[i].seq;

@@ -252,7 +252,7 @@ bool tf_prover_partition(tf_prover *p, int32_t n, tf_prover *whole, tf_error *er
 void tf_prover_begin(tf_prover *p, const tf_prover *like, const tf_store *store)
 {
     *p = (tf_prover){.engine = like->engine, .store = store, .run = like->run, .lineage = like->lineage};
-    p->proof = malloc(sizeof *p->proof);
+    p->proof = bson_malloc(sizeof *p->proof);
     *p->proof = (tf_proof){.changed_ids = bson_new(),
                            .missing_ids = bson_new(),
                            .remaining_ids = bson_new(),

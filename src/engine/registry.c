@@ -39,7 +39,7 @@ const tf_migration *tf_migration_find(const char *name, tf_error *err)
     }
     if (found)
         return found;
-    const char **ids = calloc(tf_migrations_count + 1, sizeof *ids);
+    const char **ids = bson_malloc0((tf_migrations_count + 1) * sizeof *ids);
     for (size_t i = 0; i < tf_migrations_count; i++)
         ids[i] = tf_migrations[i]->id;
     const char *near = tf_nearest(name, ids);
@@ -90,7 +90,7 @@ static bool place(size_t i, char *marks, const tf_migration **order, size_t *pla
 
 bool tf_migration_order(const tf_migration **order, tf_error *err)
 {
-    _cleanup_free_ char *marks = calloc(tf_migrations_count + 1, 1);
+    _cleanup_free_ char *marks = bson_malloc0(tf_migrations_count + 1);
     size_t placed = 0;
     for (size_t i = 0; i < tf_migrations_count; i++)
         if (!place(i, marks, order, &placed, err))

@@ -34,7 +34,7 @@ static void offer_nearest(const tf_engine *engine, const char *text, tf_error *e
     tf_error_set(err, TF_ERR_NOT_FOUND, "there is no run or migration '%.100s'", text);
     if (!tf_run_list(&engine->store, NULL, 200, &runs, &count, &ignored))
         return;
-    const char **ids = calloc(count + tf_migrations_count + 1, sizeof *ids);
+    const char **ids = bson_malloc0((count + tf_migrations_count + 1) * sizeof *ids);
     for (size_t i = 0; i < count; i++)
         ids[i] = runs[i].id;
     for (size_t i = 0; i < tf_migrations_count; i++)

@@ -16,7 +16,7 @@
 
 static bool dependencies_are_met(const tf_engine *engine, tf_error *err)
 {
-    _cleanup_free_ const tf_migration **order = calloc(tf_migrations_count + 1, sizeof *order);
+    _cleanup_free_ const tf_migration **order = bson_malloc0((tf_migrations_count + 1) * sizeof *order);
     if (!tf_migration_order(order, err))
         return false;
     for (const char *const *name = engine->migration->depends_on; name && *name; name++) {

@@ -97,7 +97,7 @@ typedef struct worker {
 static bool begin(tf_work *work, mongoc_client_t *client, void **state, tf_error *err)
 {
     items *all = work->arg;
-    worker *w = calloc(1, sizeof *w);
+    worker *w = bson_malloc0(sizeof *w);
     (void)err;
     *w = (worker){.store = *all->whole->store, .items = all};
     w->store.client = client;
@@ -135,7 +135,7 @@ static int32_t *read_numbers(const tf_prover *p, size_t *count, tf_error *err)
     bson_iter_t iter, n;
     if (!tf_batch_record_ends(p->store, p->run->id, &ends, &ignored, err))
         return NULL;
-    int32_t *numbers = calloc(bson_count_keys(&ends) + 1, sizeof *numbers);
+    int32_t *numbers = bson_malloc0((bson_count_keys(&ends) + 1) * sizeof *numbers);
     *count = 0;
     for (bool more = bson_iter_init(&iter, &ends); more && bson_iter_next(&iter);)
         if (bson_iter_recurse(&iter, &n) && bson_iter_find(&n, "n"))
@@ -194,7 +194,7 @@ static bool prove(tf_prover *p, bool closing, tf_error *err)
     items all = {.whole = p, .numbers = read_numbers(p, &count, err), .closing = closing, .finished = finished};
     if (!all.numbers)
         return false;
-    all.parts = calloc(PARTITIONS + count, sizeof *all.parts);
+    all.parts = bson_malloc0((PARTITIONS + count) * sizeof *all.parts);
     bool ok = prove_items(&all, count, err);
     for (size_t i = 0; i < PARTITIONS + count; i++)
         tf_prover_end(&all.parts[i]);

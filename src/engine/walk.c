@@ -21,7 +21,7 @@ struct tf_walk {
 
 tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
 {
-    tf_walk *walk = calloc(1, sizeof *walk);
+    tf_walk *walk = bson_malloc0(sizeof *walk);
     walk->context = context;
     walk->partition = partition;
     if (context->batch_bytes == 0)

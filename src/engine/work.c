@@ -89,7 +89,7 @@ bool tf_work_run(tf_work *work, tf_error *err)
     size_t count = work->workers > 0 ? (size_t)work->workers : 1;
     if (count > work->items)
         count = work->items ? work->items : 1;
-    worker *workers = calloc(count, sizeof *workers), *gravest = NULL;
+    worker *workers = bson_malloc0(count * sizeof *workers), *gravest = NULL;
     for (size_t i = 0; i < count; i++)
         workers[i] = (worker){.work = work, .ok = true};
     workers[0].client = work->client->client;

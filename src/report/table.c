@@ -49,7 +49,7 @@ void tf_table_add_row(tf_table *table, const tf_cell *cells, size_t count)
     for (size_t i = 0; i < table->width; i++) {
         row[i] = i < count ? cells[i] : TF_CELL_NONE;
         if (row[i].type == TF_CELL_IS_TEXT)
-            row[i] = row[i].text ? TF_CELL_TEXT(strdup(row[i].text)) : TF_CELL_NONE;
+            row[i] = row[i].text ? TF_CELL_TEXT(bson_strdup(row[i].text)) : TF_CELL_NONE;
     }
 }
 
@@ -165,7 +165,7 @@ static char *wrapped(const char *text, size_t width)
 {
     char *lines = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&lines, &size);
+    FILE *out = tf_text_stream(&lines, &size);
     if (!out)
         return NULL;
     tf_text_wrap(out, text, 0, 0, width);
@@ -196,7 +196,7 @@ static void add_lines(const tf_table *table, struct libscols_table *to, size_t t
 {
     char buffer[CELL_MAX], fitting[CELL_MAX];
     size_t width = wrap_width(table, terminal);
-    _cleanup_free_ size_t *widths = calloc(table->width + 1, sizeof *widths);
+    _cleanup_free_ size_t *widths = bson_malloc0((table->width + 1) * sizeof *widths);
     share_width(table, terminal, widths);
     for (size_t r = 0; r < table->rows; r++) {
         struct libscols_line *line = scols_table_new_line(to, NULL);

@@ -72,7 +72,7 @@ static X509 *draft(EVP_PKEY *key, const char *name, const char *unit, int64_t fr
 
 tf_authority *tf_authority_new(const char *name, tf_error *err)
 {
-    _cleanup_(tf_authority_freep) tf_authority *made = calloc(1, sizeof *made);
+    _cleanup_(tf_authority_freep) tf_authority *made = bson_malloc0(sizeof *made);
     if (!made) {
         tf_error_set(err, TF_ERR_MEMORY, "out of memory");
         return NULL;

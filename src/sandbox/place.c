@@ -59,7 +59,7 @@ bool tf_place_join(const char *folder, const char *name, char *out, size_t size,
 
 bool tf_place_make(const char *path, tf_error *err)
 {
-    _cleanup_free_ char *part = strdup(path);
+    _cleanup_free_ char *part = bson_strdup(path);
     if (!part)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     for (char *at = strchr(part + 1, '/'); at; at = strchr(at + 1, '/')) {
@@ -131,7 +131,7 @@ char *tf_place_read(const char *path, size_t *size, tf_error *err)
         tf_error_errno(err, errno, "cannot read %s", path);
         return NULL;
     }
-    _cleanup_free_ char *text = malloc(READ_MAX + 1);
+    _cleanup_free_ char *text = bson_malloc(READ_MAX + 1);
     if (!text) {
         tf_error_set(err, TF_ERR_MEMORY, "out of memory");
         return NULL;

@@ -201,7 +201,7 @@ static bool prepare(const tf_sandbox_options *options, tf_sandbox *sandbox, tf_e
 
 bool tf_sandbox_start(const tf_sandbox_options *options, tf_sandbox *sandbox, tf_error *err)
 {
-    _cleanup_free_ tf_sandbox *work = calloc(1, sizeof *work);
+    _cleanup_free_ tf_sandbox *work = bson_malloc0(sizeof *work);
     if (!work)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     if (!check_options(options, err) || !tf_state_place(options->name, work, err))
@@ -225,7 +225,7 @@ bool tf_sandbox_start(const tf_sandbox_options *options, tf_sandbox *sandbox, tf
 
 bool tf_sandbox_stop(const char *name, bool remove, tf_sandbox_stopped *stopped, tf_error *err)
 {
-    _cleanup_free_ tf_sandbox *work = calloc(1, sizeof *work);
+    _cleanup_free_ tf_sandbox *work = bson_malloc0(sizeof *work);
     if (!work)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     if (!tf_sandbox_status(name, work, err))
@@ -242,7 +242,7 @@ bool tf_sandbox_stop(const char *name, bool remove, tf_sandbox_stopped *stopped,
 
 bool tf_sandbox_status(const char *name, tf_sandbox *sandbox, tf_error *err)
 {
-    _cleanup_free_ tf_sandbox *work = calloc(1, sizeof *work);
+    _cleanup_free_ tf_sandbox *work = bson_malloc0(sizeof *work);
     if (!work)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     if (!tf_state_place(name, work, err) || !tf_state_load(work, err))
@@ -253,7 +253,7 @@ bool tf_sandbox_status(const char *name, tf_sandbox *sandbox, tf_error *err)
 
 bool tf_sandbox_reset(const char *name, tf_error *err)
 {
-    _cleanup_free_ tf_sandbox *work = calloc(1, sizeof *work);
+    _cleanup_free_ tf_sandbox *work = bson_malloc0(sizeof *work);
     if (!work)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     if (!tf_sandbox_status(name, work, err))
@@ -278,7 +278,7 @@ bool tf_sandbox_list(tf_sandbox **sandboxes, size_t *count, tf_error *err)
     if (found < 0 && errno != ENOENT)
         return tf_error_errno(err, errno, "cannot read the folder %s", home);
     size_t kept = 0;
-    tf_sandbox *list = calloc(found > 0 ? (size_t)found : 1, sizeof *list);
+    tf_sandbox *list = bson_malloc0((found > 0 ? (size_t)found : 1) * sizeof *list);
     for (int i = 0; i < found; i++) {
         if (list && tf_sandbox_status(names[i]->d_name, &list[kept], NULL))
             kept++;

@@ -219,7 +219,7 @@ bool tf_state_load(tf_sandbox *sandbox, tf_error *err)
     if (!text)
         return false;
     _cleanup_(bson_destroyp) bson_t *doc = bson_new_from_json((const uint8_t *)text, (ssize_t)size, NULL);
-    _cleanup_free_ tf_sandbox *read = calloc(1, sizeof *read);
+    _cleanup_free_ tf_sandbox *read = bson_malloc0(sizeof *read);
     if (!read)
         return tf_error_set(err, TF_ERR_MEMORY, "out of memory");
     memcpy(read->name, sandbox->name, sizeof read->name);

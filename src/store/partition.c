@@ -122,7 +122,7 @@ bool tf_partition_list(const tf_store *store, const char *run, tf_partition **ou
     const bson_t *doc = NULL;
     int got;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
-        list = realloc(list, (n + 1) * sizeof *list);
+        list = bson_realloc(list, (n + 1) * sizeof *list);
         if (!tf_partition_parse(doc, &list[n], err)) {
             got = -1;
             break;

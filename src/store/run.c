@@ -151,7 +151,7 @@ bool tf_run_list(const tf_store *store, const bson_t *query, int64_t limit, tf_r
     const bson_t *doc = NULL;
     int got;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
-        runs = realloc(runs, (n + 1) * sizeof *runs);
+        runs = bson_realloc(runs, (n + 1) * sizeof *runs);
         if (!tf_run_parse(doc, &runs[n], err)) {
             got = -1;
             break;
