@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAULT_TOKENS = 120, FAULT_MOST = 600, FAULT_USERS = 7 };
+enum { FAULT_TOKENS = 120, FAULT_MOST = 5300, FAULT_USERS = 7 };
 
 typedef struct fault_data {
     int count;

@@ -10,7 +10,7 @@
 
 #include <signal.h>
 
-enum { COMMANDS = 8, ERRORS = 12, MODES = 3, ROWS = COMMANDS * ERRORS * MODES, STEP = 97, TOKENS = 60, MANY = 600, MOST_ATTEMPTS = 200 };
+enum { COMMANDS = 8, ERRORS = 12, MODES = 3, ROWS = COMMANDS * ERRORS * MODES, STEP = 97, TOKENS = 60, MANY = 5300, MOST_ATTEMPTS = 200 };
 enum { BUDGET_MS = 2000, PATIENCE_S = 120 };
 
 static const char *const commands[COMMANDS] = {"find",   "aggregate",         "getMore",          "insert",
@@ -98,7 +98,7 @@ static const char *const *words(const failure *what)
 {
     static const char *list[5];
     list[0] = "--batch-size";
-    list[1] = "2";
+    list[1] = what->command_at == GET_MORE ? "1000" : "2"; /* 2,120 defects, and the cursor that finds them brings 2,000 at first */
     list[2] = "--strategy";
     list[3] = what->journal ? "journal" : "transaction";
     return list;
@@ -207,9 +207,11 @@ static failure choose(tf_series *s)
     what.command = commands[what.command_at];
     what.how = errors[what.error_at].how;
     what.journal = what.command_at != ABORT && what.command_at != KILL && (row + s->at / ROWS) % 2;
-    what.down = tf_random_below(&s->random, 2);
+    what.down = what.command_at != GET_MORE && tf_random_below(&s->random, 2);
     what.phase = (phase)tf_random_below(&s->random, 3);
-    if (what.command_at == ABORT && what.phase == FROM_START)
+    if (what.command_at == GET_MORE && what.phase == FROM_END)
+        what.phase = FROM_START;
+    if (what.command_at == ABORT)
         what.phase = FROM_MIDDLE;
     return what;
 }
