@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <tokenfix/bson.h>
 
 enum {
     SLICE_MS = 50,          /* a signal wakes nobody: who waits looks so often */
@@ -114,7 +115,7 @@ struct tf_throttle {
 
 tf_throttle *tf_throttle_new(int64_t max_lag_ms, double nice)
 {
-    tf_throttle *t = calloc(1, sizeof *t);
+    tf_throttle *t = bson_malloc0(sizeof *t);
     t->max_lag_ms = max_lag_ms;
     t->nice = nice;
     pthread_mutex_init(&t->mutex, NULL);

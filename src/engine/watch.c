@@ -204,7 +204,7 @@ bool tf_watch_check(const tf_engine *engine, tf_error *err)
 tf_watch *tf_watch_start(const tf_engine *engine, const tf_run *run, tf_watch_tell tell, void *arg, tf_error *err)
 {
     const tf_manners *manners = &engine->settings.manners;
-    tf_watch *watch = calloc(1, sizeof *watch);
+    tf_watch *watch = bson_malloc0(sizeof *watch);
     watch->engine = engine;
     watch->throttle = tf_throttle_new(manners->max_lag_ms, manners->nice);
     watch->run = (tf_run){.fence = run->fence, .stored = run->stored, .state = run->state, .active = run->active};
