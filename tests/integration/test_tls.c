@@ -1,6 +1,7 @@
 /* Every command under the least role over TLS: logged in with SCRAM-SHA-256, and with a certificate. */
 #include "support/role.h"
 
+#include "sandbox/place.h"
 #include "sandbox/tls.h"
 
 static tf_sandbox sandbox;
@@ -44,6 +45,27 @@ static void kill_and_resume(tf_fixture *f, const char *uri)
     SUCCEEDS(f, uri, "down", "--confirm", "--yes");
 }
 
+/* A run that a pause file keeps at rest is asked to pause, to go on, and to end, by another process of the same user. */
+static void control(tf_fixture *f, const char *uri)
+{
+    char file[512];
+    char *folder = tf_folder_make();
+    tf_error err = {0};
+    snprintf(file, sizeof file, "%s/pause", folder);
+    assert_true(tf_place_write(file, "", 0, &err));
+    const char *const argv[] = {"up", "--confirm", "--yes", "--pause-file", file, NULL};
+    tf_program *up = tf_program_start(f, &(tf_program_options){.argv = argv, .uri = uri});
+    assert_true(tf_program_saw(up, "paused: "));
+    SUCCEEDS(f, uri, "pause");
+    SUCCEEDS(f, uri, "continue");
+    SUCCEEDS(f, uri, "cancel");
+    tf_program_wait(up, 0);
+    assert_int_equal(up->status, 1);
+    assert_int_equal(tf_fixture_count(f, "wallet_tokenfix", "runs", "{\"state\": \"cancelled\"}"), 1);
+    SUCCEEDS(f, uri, "down", "--confirm", "--yes");
+    tf_folder_remove(folder);
+}
+
 /* status, preview, validate, up, verify, down, history, plan, and interrupted runs gone on with. */
 static void walk(tf_fixture *f, const char *uri)
 {
@@ -65,6 +87,7 @@ static void walk(tf_fixture *f, const char *uri)
     SUCCEEDS(f, uri, "verify");
     SUCCEEDS(f, uri, "status", "--json");
     kill_and_resume(f, uri);
+    control(f, uri);
     _cleanup_free_ char *after = hash_of(f->client, f->db);
     assert_string_equal(before, after);
 }
@@ -85,7 +108,7 @@ static void every_command__works_with_scram_sha_256_over_tls(void **state)
     prepare(f);
     uri_of("run", "&authMechanism=SCRAM-SHA-256", uri, sizeof uri);
     walk(f, uri);
-    expect_user(f, "run@admin", 6);
+    expect_user(f, "run@admin", 8);
     uri_of("run", "&authMechanism=SCRAM-SHA-1", uri, sizeof uri);
     tf_program *p = AS(f, uri, "status", "--json");
     assert_int_equal(p->status, 8);
@@ -106,7 +129,7 @@ static void every_command__works_with_a_certificate_over_tls(void **state)
     walk(f, uri);
     tf_tls_subject(subject, sizeof subject);
     snprintf(who, sizeof who, "%s@$external", subject);
-    expect_user(f, who, 6);
+    expect_user(f, who, 8);
 }
 
 /* The same by options instead of a connection string. */
