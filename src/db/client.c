@@ -128,6 +128,7 @@ mongoc_client_t *tf_client_impatient(mongoc_client_t *client, const char *name, 
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, patience_ms);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, patience_ms);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 2 * patience_ms);
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false); /* 1.23.1 leaks the reply that made it try again */
     mongoc_uri_set_appname(uri, name);
     mongoc_client_t *own = mongoc_client_new_from_uri(uri);
     if (own)

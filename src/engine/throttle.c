@@ -209,7 +209,8 @@ void tf_throttle_leave(tf_throttle *t, int64_t worked_ms, int attempts, int conf
             break;
         wait_a_slice(t);
     }
-    t->held_ms[TF_PAUSE_NONE] += tf_clock_ms() - begun;
+    if (until > begun)
+        t->held_ms[TF_PAUSE_NONE] += tf_clock_ms() - begun;
     pthread_mutex_unlock(&t->mutex);
 }
 

@@ -248,6 +248,8 @@ static void fail_over(fixture *x, tf_series *s, const breakage *how)
     int64_t took = break_while_it_works(x, s, how, p, before);
     tf_program_wait(p, 120);
     tf_series_recovered(s, took);
+    if (p->status && !tf_program_has(p, "error.detail"))
+        fail_msg("exit %d: %s", p->status, p->err);
     print_message("%s %s %s: exit %d, longest pause %d ms%s%s\n", how->name, direction, journal ? "journal" : "transaction", p->status,
                   (int)took, p->status ? ": " : "", p->status ? tf_program_text(p, "error.detail") : "");
     if (p->status != 0 && p->status != 8)
