@@ -18,16 +18,15 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     }
     for (int i = 0; i < argc; i++) {
         group = command;
-        if (!commands) {
-            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the first table is never NULL */
-            tf_error_set(&err, TF_ERR_NOT_FOUND, "command '%s' has no subcommands", command->name);
-            tf_error_hint(&err, "'tokenfix help %s' explains it.", command->name);
-            return tf_output_error(&err, NULL, NULL, globals->json);
-        }
         command = tf_command_find(commands, argv[i], group, &err);
         if (!command)
             return tf_output_error(&err, NULL, NULL, globals->json);
         commands = command->subcommands;
+        if (!commands && i + 1 < argc) {
+            tf_error_set(&err, TF_ERR_NOT_FOUND, "command '%s' has no subcommands", command->name);
+            tf_error_hint(&err, "'tokenfix help %s' explains it.", command->name);
+            return tf_output_error(&err, NULL, NULL, globals->json);
+        }
     }
     tf_help_command(stdout, command, group, width);
     return 0;
