@@ -15,22 +15,11 @@ static bool view(const bson_iter_t *value, bson_t *out)
     return data && bson_init_static(out, data, length);
 }
 
-/* Type, name and value: the bytes of an element. */
-static const uint8_t *element(const bson_t *doc, const bson_iter_t *at, uint32_t *length)
-{
-    bson_iter_t next = *at;
-    uint32_t begin = bson_iter_offset(&next);
-    *length = (bson_iter_next(&next) ? bson_iter_offset(&next) : doc->len - 1) - begin;
-    return bson_get_data(doc) + begin;
-}
-
 /* Two elements of the same name. */
 static bool change_is_safe(const bson_t *before, const bson_iter_t *x, const bson_t *after, const bson_iter_t *y)
 {
     bson_t a, b;
-    uint32_t n, m;
-    const uint8_t *p = element(before, x, &n), *q = element(after, y, &m);
-    if (n == m && memcmp(p, q, n) == 0)
+    if (tf_doc_same_element(before, x, after, y))
         return true;
     if (!tf_doc_is_single(before, bson_iter_key(x)) || !tf_doc_is_single(after, bson_iter_key(y)))
         return false;

@@ -132,16 +132,6 @@ static bool predict_down(const tf_store *store, const tf_lineage *lineage, const
     return ok;
 }
 
-bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
-{
-    if (before->count == 0) {
-        tf_docs_clear(out);
-        return true;
-    }
-    return lineage->down ? predict_down(store, lineage, before, out, err)
-                         : evaluate(store, lineage, before, NULL, out, err);
-}
-
 bool tf_lineage_changes(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, const bson_t *also, tf_docs *out,
                         tf_error *err)
 {
@@ -169,4 +159,44 @@ void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bso
             if (tf_repair_touches(repair, name) && !bson_has_field(before, name))
                 tf_doc_append_field(change, &changed, out);
         }
+}
+
+/* $set leaves a field where it is and puts a new one at the end: then what it makes of a document can be put together from
+ * the touched fields alone, and the server need not send the rest. */
+static bool only_sets(const tf_repair *repair)
+{
+    bson_iter_t stages, stage;
+    bool only = bson_iter_init(&stages, &repair->update);
+    while (only && bson_iter_next(&stages))
+        only = bson_iter_recurse(&stages, &stage) && bson_iter_find(&stage, "$set");
+    return only;
+}
+
+static bool compose_all(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
+{
+    _cleanup_bson_ bson_t nothing = BSON_INITIALIZER;
+    tf_docs changes = {0};
+    bool ok = tf_lineage_changes(store, lineage, before, &nothing, &changes, err);
+    tf_docs_clear(out);
+    for (size_t i = 0; ok && i < before->count; i++) {
+        bson_t doc, change;
+        _cleanup_bson_ bson_t composed = BSON_INITIALIZER;
+        tf_docs_view(before, i, &doc);
+        tf_docs_view(&changes, i, &change);
+        tf_lineage_compose(lineage->repair, &doc, &change, &composed);
+        tf_docs_add(out, &composed);
+    }
+    tf_docs_done(&changes);
+    return ok;
+}
+
+bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, tf_docs *out, tf_error *err)
+{
+    if (before->count == 0) {
+        tf_docs_clear(out);
+        return true;
+    }
+    if (lineage->down)
+        return predict_down(store, lineage, before, out, err);
+    return only_sets(lineage->repair) ? compose_all(store, lineage, before, out, err) : evaluate(store, lineage, before, NULL, out, err);
 }

@@ -59,16 +59,30 @@ bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j)
     return n == m && memcmp(x, y, n) == 0;
 }
 
-bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out)
+const uint8_t *tf_doc_element(const bson_t *doc, const bson_iter_t *at, uint32_t *length)
 {
     bson_iter_t next = *at;
-    uint32_t begin = at->off, end = bson_iter_next(&next) ? next.off : doc->len - 1, before = out->len;
-    uint32_t length = before + end - begin, stored = BSON_UINT32_TO_LE(length);
+    *length = (bson_iter_next(&next) ? next.off : doc->len - 1) - at->off;
+    return bson_get_data(doc) + at->off;
+}
+
+bool tf_doc_same_element(const bson_t *a, const bson_iter_t *x, const bson_t *b, const bson_iter_t *y)
+{
+    uint32_t n, m;
+    const uint8_t *p = tf_doc_element(a, x, &n), *q = tf_doc_element(b, y, &m);
+    return n == m && memcmp(p, q, n) == 0;
+}
+
+bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out)
+{
+    uint32_t more, before = out->len;
+    const uint8_t *element = tf_doc_element(doc, at, &more);
+    uint32_t length = before + more, stored = BSON_UINT32_TO_LE(length);
     uint8_t *data = bson_reserve_buffer(out, length);
     if (!data)
         return false;
     memcpy(data, &stored, sizeof stored);
-    memcpy(data + before - 1, bson_get_data(doc) + begin, end - begin);
+    memcpy(data + before - 1, element, more);
     data[length - 1] = 0;
     return true;
 }

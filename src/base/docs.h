@@ -35,6 +35,10 @@ long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint);
 /* Appends every _id to the initialised, empty array `out`. */
 void tf_docs_append_ids(const tf_docs *docs, bson_t *out);
 
+/* The bytes of the element of `doc` that `at` stands on: type, name, value. */
+const uint8_t *tf_doc_element(const bson_t *doc, const bson_iter_t *at, uint32_t *length);
+bool tf_doc_same_element(const bson_t *a, const bson_iter_t *x, const bson_t *b, const bson_iter_t *y);
+
 /* Appends the field of `doc` that `at` stands on to `out`, byte for byte. (bson_append_iter sorts the options of a regular
  * expression.) False where `out` would be too large. */
 bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out);

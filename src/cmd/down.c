@@ -11,7 +11,7 @@
 #include "report/output.h"
 
 typedef struct {
-    bool confirm, yes, recreate_deleted, take_over;
+    bool confirm, yes, recreate_deleted, take_over, timings;
     int64_t batch_size, workers;
     const char *on_conflict, *strategy, *resume;
     tf_manners_args manners;
@@ -31,6 +31,7 @@ static const tf_option options[] = {
     TF_OPTION_STRING(down_args, resume, "resume", "Go on with an interrupted rollback: RUN, or the newest.",
                      .metavar = "RUN", .optional = true),
     TF_OPTION_FLAG(down_args, take_over, "take-over", "Do not wait until the lease of a run's former owner ends."),
+    TF_OPTION_FLAG(down_args, timings, "timings", "Show where the time went; --json always does."),
     TF_OPTION_INT(down_args, batch_size, "batch-size", 1, 100000, "Restore at most so many documents in one batch.",
                   .env = "TOKENFIX_BATCH_SIZE"),
     TF_OPTION_INT(down_args, workers, "workers", 1, 64, "Restore by so many workers at once; otherwise as many as this machine has processors, at most 4.",
@@ -245,7 +246,10 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     bool good = tf_down(&session.engine, &outcome, &err);
     tf_session_settle(&session);
     bool fields = strcmp(wanted->on_conflict, "fields") == 0;
-    return good ? succeed(&session, &outcome, fields, globals) : fail(&session, &outcome, &err, globals->json);
+    int status = good ? succeed(&session, &outcome, fields, globals) : fail(&session, &outcome, &err, globals->json);
+    if (wanted->timings && !globals->json && outcome.batches > 0)
+        tf_timings_report_print(&outcome.timings);
+    return status;
 }
 
 const tf_command tf_cmd_down = {

@@ -43,6 +43,12 @@ static void append_times(const tf_outcome *outcome, bson_t *out)
     BSON_APPEND_INT64(out, "repairMs", outcome->repair_ms);
     BSON_APPEND_INT64(out, "proofMs", outcome->proof_ms);
     append_pauses(outcome, out);
+    const int64_t *us = (const int64_t *)&outcome->timings;
+    bson_t timings;
+    BSON_APPEND_DOCUMENT_BEGIN(out, "timings", &timings);
+    for (size_t i = 0; i < TF_TIMINGS; i++)
+        BSON_APPEND_INT64(&timings, tf_timing_names[i], us[i] / 1000);
+    bson_append_document_end(out, &timings);
 }
 
 void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_t *out)
@@ -113,6 +119,19 @@ static void add_times(tf_table *sheet, const tf_outcome *outcome)
     for (int i = 0; i < TF_PAUSES; i++)
         if (outcome->held_ms[i] > 0)
             tf_sheet_add(sheet, "paused", "%s for %s", pause_name(i), TF_DURATION(outcome->held_ms[i]));
+}
+
+void tf_timings_report_print(const tf_timings *timings)
+{
+    _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
+    const int64_t *us = (const int64_t *)timings;
+    int64_t all = 0;
+    for (size_t i = 0; i < TF_TIMINGS; i++)
+        all += us[i];
+    printf("\nWhere the time of the batches went, all workers together\n");
+    for (size_t i = 0; i < TF_TIMINGS; i++)
+        tf_sheet_add(sheet, tf_timing_names[i], "%s, %d %%", TF_DURATION(us[i] / 1000), all ? (int)(us[i] * 100 / all) : 0);
+    tf_sheet_print(sheet);
 }
 
 static void print_proof(const tf_outcome *outcome, const tf_terms *terms)

@@ -13,4 +13,7 @@ void tf_down_report_append(const tf_outcome *outcome, const tf_terms *terms, bso
 void tf_up_report_print(const tf_outcome *outcome, const tf_terms *terms);
 void tf_down_report_print(const tf_outcome *outcome, const tf_terms *terms);
 
+/* Prints where the time went: --timings. */
+void tf_timings_report_print(const tf_timings *timings);
+
 #endif

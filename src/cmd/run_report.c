@@ -137,6 +137,9 @@ void tf_run_report_append(const tf_run *run, bson_t *out)
     tf_append_text(out, "toolVersion", text_at(run, "version"));
     tf_append_message(out, "error", text_at(run, "error.message"));
     append_pause(run, out);
+    bson_iter_t timings;
+    if (find(run->doc, "timings", &timings))
+        bson_append_iter(out, "timings", -1, &timings);
 }
 
 void tf_runs_report_append(const tf_run *runs, size_t count, bson_t *to, const char *key)

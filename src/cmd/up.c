@@ -10,7 +10,7 @@
 #include "report/output.h"
 
 typedef struct {
-    bool confirm, yes, dry_run, again, if_needed, take_over;
+    bool confirm, yes, dry_run, again, if_needed, take_over, timings;
     int64_t batch_size, canary, workers;
     const char *strategy, *on_error, *resume;
     tf_manners_args manners;
@@ -43,6 +43,7 @@ static const tf_option options[] = {
     TF_OPTION_FLAG(up_args, take_over, "take-over",
                    "With --resume: do not wait until the lease of the run's former owner ends."),
     TF_MANNERS_OPTIONS(up_args),
+    TF_OPTION_FLAG(up_args, timings, "timings", "Show where the time went; --json always does."),
     TF_OPTION_END,
 };
 
@@ -263,7 +264,10 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     tf_session_settle(&session);
     if (good && outcome.nothing)
         return not_needed(&session, "completed", "Nothing to repair.", globals->json);
-    return good ? succeed(&session, &outcome, NULL, globals->json) : fail(&session, &outcome, &err, globals->json);
+    int status = good ? succeed(&session, &outcome, NULL, globals->json) : fail(&session, &outcome, &err, globals->json);
+    if (wanted->timings && !globals->json && outcome.batches > 0)
+        tf_timings_report_print(&outcome.timings);
+    return status;
 }
 
 const tf_command tf_cmd_up = {

@@ -75,7 +75,8 @@ static bool write_all(tf_batch *b, mongoc_client_session_t *session, tf_error *e
     tf_array_append_document(&conditions, &n, &repair->filter);
     tf_repair_bind_update(repair, b->context->lineage->run_started, &update);
     _cleanup_(bson_destroyp) bson_t *statements = BCON_NEW("0", "{", "q", "{", "$and", BCON_ARRAY(&conditions), "}", "u",
-                                                           BCON_ARRAY(&update), "multi", BCON_BOOL(true), "}");
+                                                           BCON_ARRAY(&update), "multi", BCON_BOOL(true), "hint", "{", "_id",
+                                                           BCON_INT32(1), "}", "}");
     if (!tf_gate_update(&b->context->gate, &op, repair->collection, statements, true, &b->matched, err))
         return false;
     if (b->matched == (int64_t)b->before.count)
@@ -165,8 +166,10 @@ static bool walk_partition(tf_context *context, tf_partition *partition, size_t 
                               context->lineage->repair->noun);
         else if (context->canary_left > 0 && (int64_t)want > context->canary_left)
             want = (size_t)context->canary_left;
+        tf_batch_lap(&b, NULL);
         if (!ok || !(ok = tf_walk_fill(walk, want, err)))
             break;
+        tf_batch_lap(&b, &b.timings.find);
         if (!batch_from_walk(&b, walk, want)) {
             ok = tf_partition_finish(&context->store, partition, err);
             break;

@@ -24,6 +24,7 @@ void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, 
 
 void tf_batch_done(tf_batch *b)
 {
+    tf_context_add_timings(b->context, &b->timings);
     bson_destroy(&b->ids);
     bson_destroy(&b->refused.items);
     bson_destroy(&b->overtaken.items);
@@ -36,6 +37,14 @@ void tf_batch_done(tf_batch *b)
     tf_range_done(&b->range);
     tf_id_set(&b->next.cursor, &(bson_value_t){0});
     *b = (tf_batch){0};
+}
+
+void tf_batch_lap(tf_batch *b, int64_t *timing)
+{
+    int64_t now = tf_clock_us();
+    if (timing)
+        *timing += now - b->lap;
+    b->lap = now;
 }
 
 static void left_clear(tf_left *left)
@@ -206,7 +215,9 @@ static bool make(tf_batch *b, tf_error *err)
 {
     tf_batch_mark(b);
     b->attempts = b->conflicts_met = 0;
+    tf_batch_lap(b, NULL);
     bool ok = b->context->journal ? tf_journal_run(b, err) : tf_transaction_run(b, err);
+    tf_batch_lap(b, &b->timings.commit);
     b->context->store.comment = b->context->comment;
     return ok && tf_batch_commit(b);
 }

@@ -65,6 +65,8 @@ struct tf_batch {
     int conflicts_in_row;
     int attempts, conflicts_met; /* of this batch */
     int64_t until;        /* an attempt of the transaction strategy: the end of its time, monotonic; 0: no limit */
+    int64_t lap;          /* where the step that runs began, tf_clock_us */
+    tf_timings timings;
     size_t *limit;        /* the worker's: halved when a batch is too large */
     char comment[TF_RUN_ID_SIZE + 48];
 };
@@ -105,6 +107,9 @@ bool tf_batch_may_go_on(const tf_batch *b, tf_error *err);
 
 /* What the batch's operations are marked with. */
 void tf_batch_mark(tf_batch *b);
+
+/* Adds what passed since the last lap to one of b->timings; with NULL it only begins anew. */
+void tf_batch_lap(tf_batch *b, int64_t *timing);
 
 /* The operation on the repaired database that a batch's reads and writes use. */
 tf_op tf_batch_op(const tf_batch *b, mongoc_client_session_t *session, const char *what);

@@ -1,5 +1,6 @@
 #include "engine/context.h"
 
+#include "base/field.h"
 #include "base/stop.h"
 #include "db/failure.h"
 #include "engine/turn.h"
@@ -95,6 +96,41 @@ void tf_context_tell_pause(tf_context *context, const char *reason, const char *
     if (observer->paused)
         observer->paused(observer->arg, reason, text);
     pthread_mutex_unlock(&counting);
+}
+
+const char *const tf_timing_names[TF_TIMINGS] = {"find", "backup", "update", "check", "commit", "wait"};
+
+void tf_context_add_timings(tf_context *context, tf_timings *more)
+{
+    tf_context *whole = context->whole ? context->whole : context;
+    int64_t *sums = (int64_t *)&whole->timings;
+    const int64_t *add = (const int64_t *)more;
+    pthread_mutex_lock(&counting);
+    for (size_t i = 0; i < TF_TIMINGS; i++)
+        sums[i] += add[i];
+    pthread_mutex_unlock(&counting);
+    *more = (tf_timings){0};
+}
+
+void tf_context_append_timings(const tf_context *context, bson_t *out)
+{
+    const int64_t *us = (const int64_t *)&context->timings;
+    bson_t timings;
+    BSON_APPEND_DOCUMENT_BEGIN(out, "timings", &timings);
+    for (size_t i = 0; i < TF_TIMINGS; i++)
+        BSON_APPEND_INT64(&timings, tf_timing_names[i], us[i] / 1000);
+    bson_append_document_end(out, &timings);
+}
+
+/* What the run's processes before this one needed. */
+static void read_timings(tf_context *context)
+{
+    int64_t *us = (int64_t *)&context->timings;
+    for (size_t i = 0; i < TF_TIMINGS; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "timings.%s", tf_timing_names[i]);
+        us[i] = tf_field_number(context->run.doc, path) * 1000;
+    }
 }
 
 typedef struct share {
@@ -205,6 +241,8 @@ bool tf_context_read_totals(tf_context *context, tf_error *err)
         {"deleted", offsetof(tf_context, totals.deleted)},     {"recreated", offsetof(tf_context, totals.recreated)},
     };
     tf_op op = tf_store_op(&context->store, NULL, "add up the batches");
+    if (context->timings.find == 0)
+        read_timings(context);
     _cleanup_bson_ bson_t group = BSON_INITIALIZER, reply = BSON_INITIALIZER;
     BSON_APPEND_NULL(&group, "_id");
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {

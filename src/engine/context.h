@@ -31,6 +31,7 @@ struct tf_context {
     bool journal;                    /* the strategy */
     int64_t planned;                 /* documents expected, for progress */
     tf_totals totals;                /* of the run */
+    tf_timings timings;              /* of the run */
     int workers;
     tf_context *whole;               /* a worker's context: that of the run; NULL: this is it */
     tf_work *work;                   /* likewise: what the workers share */
@@ -59,6 +60,12 @@ void tf_context_count(tf_context *context, const tf_totals *more, int64_t candid
 
 /* Tells the observer why the run is held up; `text` NULL: it goes on. From any thread. */
 void tf_context_tell_pause(tf_context *context, const char *reason, const char *text);
+
+/* Appends {find: ms, …} under "timings": what is stored in the run. */
+void tf_context_append_timings(const tf_context *context, bson_t *out);
+
+/* Adds to the run's timings what a worker measured, and forgets that. */
+void tf_context_add_timings(tf_context *context, tf_timings *more);
 
 /* Between batches: LEASE_LOST, or INTERRUPTED when a stop was requested or another worker failed. */
 bool tf_context_may_go_on(tf_context *context, tf_error *err);

@@ -128,6 +128,19 @@ void tf_proof_done(tf_proof *proof);
 
 /* ---- up, down ---- */
 
+/* Where the time of the batches went: microseconds, of all workers together. */
+typedef struct tf_timings {
+    int64_t find;   /* candidates, and the documents themselves */
+    int64_t backup;
+    int64_t update;
+    int64_t check;
+    int64_t commit; /* the partition's and the batch's records, and the commit itself */
+    int64_t wait;   /* before another attempt, and for the application's sake */
+} tf_timings;
+
+enum { TF_TIMINGS = 6 };
+extern const char *const tf_timing_names[TF_TIMINGS]; /* in their order */
+
 typedef struct tf_outcome {
     char run[TF_RUN_ID_SIZE];
     char migration[128];
@@ -141,6 +154,7 @@ typedef struct tf_outcome {
     bson_t *conflict_ids;                           /* down: array of at most 100 {_id, reason} */
     int64_t elapsed_ms, plan_ms, repair_ms, proof_ms; /* milliseconds, of this process */
     int64_t held_ms[TF_PAUSES]; /* how long batches were held up, by reason; [TF_PAUSE_NONE]: by --nice */
+    tf_timings timings;                               /* of the run */
     char failure[512]; /* up: why it was rolled back, where that met conflicts (state and conflict_ids tell) */
     bool findings;                                    /* exit 3 instead of 0 */
     bool nothing;  /* up --again where nothing matches any more: no run was made */

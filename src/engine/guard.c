@@ -1,5 +1,6 @@
 #include "engine/guard.h"
 
+#include "backup/restoration.h"
 #include "backup/snapshot.h"
 #include "base/failpoint.h"
 #include "engine/invariant.h"
@@ -157,7 +158,7 @@ static bool apply_group(tf_batch *b, const tf_op *op, size_t from, size_t to, co
                                                       "}", "]", "}");
     tf_array_append_document(&conditions, &n, guard);
     _cleanup_(bson_destroyp) bson_t *statement = BCON_NEW("q", "{", "$and", BCON_ARRAY(&conditions), "}", "u", BCON_ARRAY(update), "multi",
-                                                          BCON_BOOL(true));
+                                                          BCON_BOOL(true), "hint", "{", "_id", BCON_INT32(1), "}");
     return tf_statements_add(statements, b, op, statement, err);
 }
 
@@ -301,45 +302,74 @@ bool tf_guard_check_settled(tf_batch *b, tf_error *err)
 
 /* ---- down ---- */
 
-static void append_guard(const tf_batch *b, const bson_t *before, bson_t *query)
+/* {$eq: [the touched fields and their types, as they were]} */
+static void append_touched_guard(const tf_repair *repair, const bson_t *before, const char *key, bson_t *query)
 {
-    const tf_repair *repair = b->context->lineage->repair;
-    if (before->len <= WHOLE_MAX) {
-        BCON_APPEND(query, "$expr", "{", "$eq", "[", BCON_UTF8("$$ROOT"), "{", "$literal", BCON_DOCUMENT(before), "}", "]", "}");
-        return;
-    }
     _cleanup_bson_ bson_t probe = BSON_INITIALIZER, images = BSON_INITIALIZER;
     uint32_t n = 0;
     append_probe(repair, &probe);
     append_image(repair, before, &images, &n);
-    BCON_APPEND(query, "$expr", "{", "$and", "[", "{", "$eq", "[", "{", "$bsonSize", BCON_UTF8("$$ROOT"), "}", BCON_INT64(before->len),
-                "]", "}", "{", "$in", "[", BCON_ARRAY(&probe), "{", "$literal", BCON_ARRAY(&images), "}", "]", "}", "]", "}");
+    BCON_APPEND(query, key, "{", "$in", "[", BCON_ARRAY(&probe), "{", "$literal", BCON_ARRAY(&images), "}", "]", "}");
 }
 
-bool tf_guard_replace(tf_batch *b, tf_error *err)
+static void append_guard(const tf_repair *repair, const bson_t *before, bool modified, bson_t *query)
 {
-    tf_op op = tf_batch_op(b, NULL, "give the documents back");
+    if (modified)
+        append_touched_guard(repair, before, "$expr", query);
+    else if (before->len <= WHOLE_MAX)
+        BCON_APPEND(query, "$expr", "{", "$eq", "[", BCON_UTF8("$$ROOT"), "{", "$literal", BCON_DOCUMENT(before), "}", "]", "}");
+    else {
+        _cleanup_bson_ bson_t touched = BSON_INITIALIZER;
+        append_touched_guard(repair, before, "v", &touched);
+        bson_iter_t iter;
+        bson_t view;
+        uint32_t length;
+        const uint8_t *data;
+        bson_iter_init_find(&iter, &touched, "v");
+        bson_iter_document(&iter, &length, &data);
+        bson_init_static(&view, data, length);
+        BCON_APPEND(query, "$expr", "{", "$and", "[", "{", "$eq", "[", "{", "$bsonSize", BCON_UTF8("$$ROOT"), "}", BCON_INT64(before->len),
+                    "]", "}", BCON_DOCUMENT(&view), "]", "}");
+    }
+}
+
+static void append_statement(const tf_repair *repair, const bson_t *before, const bson_t *wanted, bool guarded, bson_t *statement)
+{
+    _cleanup_bson_ bson_t query = BSON_INITIALIZER, update = BSON_INITIALIZER;
+    bson_iter_t iter;
+    bool modified = tf_restoration_modify(repair, before, wanted, &update);
+    if (bson_iter_init_find(&iter, before, "_id"))
+        bson_append_iter(&query, "_id", 3, &iter);
+    if (guarded) {
+        append_guard(repair, before, modified, &query);
+        BCON_APPEND(statement, "hint", "{", "_id", BCON_INT32(1), "}"); /* or every statement is planned over all indexes */
+    }
+    BSON_APPEND_DOCUMENT(statement, "q", &query);
+    if (modified)
+        BSON_APPEND_DOCUMENT(statement, "u", &update);
+    else
+        BCON_APPEND(statement, "u", "[", "{", "$replaceWith", "{", "$literal", BCON_DOCUMENT(wanted), "}", "}", "]");
+}
+
+bool tf_guard_restore(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    tf_op op = tf_batch_op(b, session, "give the documents back");
     tf_statements statements = {.array = BSON_INITIALIZER};
     bool ok = true;
     for (size_t i = 0; ok && i < b->before.count; i++) {
         bson_t before, wanted;
         tf_docs_view(&b->before, i, &before);
         tf_docs_view(&b->wanted, i, &wanted);
-        _cleanup_bson_ bson_t query = BSON_INITIALIZER;
-        bson_iter_t iter;
-        if (bson_iter_init_find(&iter, &before, "_id"))
-            bson_append_iter(&query, "_id", 3, &iter);
-        append_guard(b, &before, &query);
-        _cleanup_(bson_destroyp) bson_t *statement =
-            BCON_NEW("q", BCON_DOCUMENT(&query), "u", "[", "{", "$replaceWith", "{", "$literal", BCON_DOCUMENT(&wanted), "}", "}", "]");
-        ok = tf_statements_add(&statements, b, &op, statement, err);
+        _cleanup_bson_ bson_t statement = BSON_INITIALIZER;
+        append_statement(b->context->lineage->repair, &before, &wanted, !session, &statement);
+        ok = tf_statements_add(&statements, b, &op, &statement, err);
     }
     ok = ok && tf_statements_flush(&statements, b, &op, err);
     bson_destroy(&statements.array);
     return ok;
 }
 
-bool tf_guard_check_replaced(tf_batch *b, tf_error *err)
+bool tf_guard_check_restored(tf_batch *b, tf_error *err)
 {
     _cleanup_bson_ bson_t applied = BSON_INITIALIZER;
     return b->before.count == 0 || classify(b, "changed by another writer meanwhile", &applied, err);

@@ -16,10 +16,11 @@ bool tf_guard_check_applied(tf_batch *b, tf_error *err);
 /* A batch that is settled: the same, but nothing is judged. */
 bool tf_guard_check_settled(tf_batch *b, tf_error *err);
 
-/* `down`: replaces each of `before` by its image in `wanted`, guarded by the whole document (beyond 4 MB by its touched
- * fields and size). */
-bool tf_guard_replace(tf_batch *b, tf_error *err);
-bool tf_guard_check_replaced(tf_batch *b, tf_error *err);
+/* `down`: makes each of `before` its image in `wanted`. By modifiers of its touched fields where that can be said so,
+ * else as a whole. Without a session it is guarded by what was read: the touched fields, or the whole document (beyond 4 MB by its
+ * touched fields and size). */
+bool tf_guard_restore(tf_batch *b, mongoc_client_session_t *session, tf_error *err);
+bool tf_guard_check_restored(tf_batch *b, tf_error *err);
 
 /* Sends update statements in commands of at most 8 MB. */
 typedef struct tf_statements {

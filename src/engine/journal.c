@@ -90,17 +90,22 @@ static bool steps(tf_batch *b, tf_error *err)
         if (b->recorded)
             return tf_partition_advance(&context->store, b->partition, &b->next, NULL, err);
     }
+    tf_batch_lap(b, &b->timings.commit);
     if (!tf_batch_may_go_on(b, err) || !b->kind->gather(b, NULL, err))
         return false;
+    tf_batch_lap(b, &b->timings.find);
     point(b, "before_backup");
     if (!b->recovering && !tf_snapshot_insert(&context->store, NULL, context->run.id, &b->before, err))
         return false;
+    tf_batch_lap(b, &b->timings.backup);
     point(b, "after_backup");
     if (!tf_batch_may_go_on(b, err) || !b->kind->write(b, NULL, err))
         return false;
+    tf_batch_lap(b, &b->timings.update);
     point(b, "after_write");
     if (!tf_batch_may_go_on(b, err) || !b->kind->check(b, NULL, err))
         return false;
+    tf_batch_lap(b, &b->timings.check);
     point(b, "before_record");
     if (!write_record(b, err))
         return false;
@@ -139,6 +144,7 @@ static bool steps_until_done(tf_batch *b, tf_error *err)
         }
         b->recovering = true;
         tf_clock_sleep_ms(tf_txn_backoff_ms(n));
+        tf_batch_lap(b, &b->timings.wait);
     }
 }
 

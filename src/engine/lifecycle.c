@@ -27,6 +27,7 @@ void tf_lifecycle_interrupt(tf_context *context, const tf_error *error)
         return;
     _cleanup_(bson_destroyp) bson_t *what = BCON_NEW("code", BCON_UTF8(tf_error_name(error->code)), "message", BCON_UTF8(error->message));
     _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("error", BCON_DOCUMENT(what));
+    tf_context_append_timings(context, set);
     if (tf_run_transition(&context->store, &context->run, TF_STATE_INTERRUPTED, false, set, NULL, &ignored))
         tf_event_append(&context->store, context->run.id, "interrupted", what, &ignored);
 }

@@ -21,6 +21,7 @@ void tf_outcome_fill(const tf_context *context, tf_outcome *out)
     snprintf(out->state, sizeof out->state, "%s", tf_state_name(run->stored));
     snprintf(out->strategy, sizeof out->strategy, "%s", run->strategy);
     snprintf(out->restores, sizeof out->restores, "%s", run->restores);
+    out->timings = context->timings;
     out->documents = context->totals.applied;
     out->amount = context->totals.amount;
     out->batches = context->totals.batches;

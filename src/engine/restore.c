@@ -182,41 +182,20 @@ static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
 
 /* ---- write, check ---- */
 
-static bool replace_all(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
-{
-    tf_op op = tf_batch_op(b, session, "give the documents back");
-    tf_statements statements = {.array = BSON_INITIALIZER};
-    bool ok = true;
-    for (size_t i = 0; ok && i < b->before.count; i++) {
-        bson_t wanted;
-        tf_docs_view(&b->wanted, i, &wanted);
-        _cleanup_bson_ bson_t query = BSON_INITIALIZER;
-        bson_iter_t iter;
-        if (bson_iter_init_find(&iter, &wanted, "_id"))
-            bson_append_iter(&query, "_id", 3, &iter);
-        _cleanup_(bson_destroyp) bson_t *statement =
-            BCON_NEW("q", BCON_DOCUMENT(&query), "u", "[", "{", "$replaceWith", "{", "$literal", BCON_DOCUMENT(&wanted), "}", "}", "]");
-        ok = tf_statements_add(&statements, b, &op, statement, err);
-    }
-    ok = ok && tf_statements_flush(&statements, b, &op, err);
-    bson_destroy(&statements.array);
-    if (ok && b->matched != (int64_t)b->before.count)
-        return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: %zu documents were to be given back, %" PRId64 " were met",
-                            b->before.count, b->matched);
-    return ok;
-}
-
 static bool change(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
 {
-    if (b->before.count == 0)
-        return true;
-    return session ? replace_all(b, session, err) : tf_guard_replace(b, err);
+    if (!tf_guard_restore(b, session, err))
+        return false;
+    if (session && b->matched != (int64_t)b->before.count)
+        return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: %zu documents were to be given back, %" PRId64 " were met",
+                            b->before.count, b->matched);
+    return true;
 }
 
 static bool check(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
 {
     if (!session)
-        return tf_guard_check_replaced(b, err);
+        return tf_guard_check_restored(b, err);
     if (b->before.count == 0)
         return true;
     _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
@@ -313,8 +292,10 @@ static bool restore_partition(tf_context *context, tf_partition *partition, size
     b.arg = &u;
     bool ok = tf_batch_link(&b, err) && (!partition->intent || tf_journal_recover(&b, err));
     while (ok && partition->target_seq > 0) {
+        tf_batch_lap(&b, NULL);
         if (!(ok = tf_context_may_go_on(context, err) && unit_load(&b, &u, partition->target_seq, err)))
             break;
+        tf_batch_lap(&b, &b.timings.find);
         size_t from = u.refusal[0] ? 0 : (size_t)partition->target_done;
         if (from > u.original.count) {
             ok = tf_error_set(err, TF_ERR_DAMAGED, "partition %s is further than the end of its batch %" PRId64, partition->id, u.seq);

@@ -40,21 +40,27 @@ static bool body(void *arg, tf_error *err)
     mongoc_client_session_t *session = context->session;
     tf_batch_reset(b);
     b->until = tf_clock_ms() + attempt_ms();
+    tf_batch_lap(b, &b->timings.wait); /* with what an attempt before this one took */
     point(b, "before_advance");
     if (!tf_partition_advance(&context->store, b->partition, &b->next, session, err))
         return false;
+    tf_batch_lap(b, &b->timings.commit);
     point(b, "after_advance");
     if (!tf_batch_may_go_on(b, err) || !b->kind->gather(b, session, err))
         return false;
+    tf_batch_lap(b, &b->timings.find);
     point(b, "before_backup");
     if (!tf_snapshot_insert(&context->store, session, context->run.id, &b->before, err))
         return false;
+    tf_batch_lap(b, &b->timings.backup);
     point(b, "after_backup");
     if (!tf_batch_may_go_on(b, err) || !b->kind->write(b, session, err))
         return false;
+    tf_batch_lap(b, &b->timings.update);
     point(b, "after_write");
     if (!tf_batch_may_go_on(b, err) || !b->kind->check(b, session, err))
         return false;
+    tf_batch_lap(b, &b->timings.check);
     point(b, "after_check");
     if (!tf_batch_write_record(b, session, err))
         return false;
