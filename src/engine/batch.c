@@ -224,8 +224,10 @@ static bool make(tf_batch *b, tf_error *err)
 
 bool tf_batch_run(tf_batch *b, tf_error *err)
 {
+    tf_batch_lap(b, NULL);
     if (!tf_turn_take(b->context, err))
         return false;
+    tf_batch_lap(b, &b->timings.wait);
     int64_t begun = tf_clock_ms();
     bool ok = make(b, err);
     int64_t took = tf_clock_ms() - begun;
