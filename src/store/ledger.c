@@ -89,7 +89,7 @@ static bool set_all(const tf_store *store, const char *run, const char *phase, c
     BSON_APPEND_UTF8(&command, "update", tf_store_name(store, TF_LEDGER).text);
     BSON_APPEND_ARRAY(&command, "updates", &statements);
     BSON_APPEND_BOOL(&command, "ordered", false);
-    return n == 0 || tf_op_write(&op, &command, NULL, NULL, err);
+    return n == 0 || tf_store_write_patiently(&op, &command, err); /* set twice is set once */
 }
 
 bool tf_ledger_write(const tf_store *store, const char *run, const char *phase, const tf_docs *accounts, tf_error *err)

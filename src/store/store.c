@@ -108,6 +108,18 @@ bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, co
     return tf_op_write(&op, &command, matched, NULL, err);
 }
 
+/* After a failure: waits, and says whether to try again. */
+static bool may_repeat(const tf_error *failure, int n, int64_t give_up, tf_error *err)
+{
+    if (!tf_failure_is_transient(failure) || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
+        if (err->code == TF_ERR_OK)
+            *err = *failure;
+        return false;
+    }
+    tf_clock_sleep_ms(tf_txn_backoff_ms(n));
+    return true;
+}
+
 bool tf_store_update_patiently(const tf_store *store, const char *collection, const bson_t *query, const bson_t *again,
                                const bson_t *update, int64_t *matched, const char *what, tf_error *err)
 {
@@ -116,12 +128,20 @@ bool tf_store_update_patiently(const tf_store *store, const char *collection, co
         tf_error one = {0};
         if (tf_store_update(store, NULL, collection, n > 1 && again ? again : query, update, matched, what, &one))
             return true;
-        if (!tf_failure_is_transient(&one) || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
-            if (err->code == TF_ERR_OK)
-                *err = one;
+        if (!may_repeat(&one, n, give_up, err))
             return false;
-        }
-        tf_clock_sleep_ms(tf_txn_backoff_ms(n));
+    }
+}
+
+bool tf_store_write_patiently(const tf_op *op, const bson_t *command, tf_error *err)
+{
+    int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
+    for (int n = 1;; n++) {
+        tf_error one = {0};
+        if (tf_op_write(op, command, NULL, NULL, &one))
+            return true;
+        if (!may_repeat(&one, n, give_up, err))
+            return false;
     }
 }
 

@@ -57,6 +57,9 @@ bool tf_store_update(const tf_store *store, mongoc_client_session_t *session, co
 bool tf_store_update_patiently(const tf_store *store, const char *collection, const bson_t *query, const bson_t *again,
                                const bson_t *update, int64_t *matched, const char *what, tf_error *err);
 
+/* A whole command, as patiently, that does no more when it is carried out twice. */
+bool tf_store_write_patiently(const tf_op *op, const bson_t *command, tf_error *err);
+
 /* Ends what a former owner's session may have left open: a killed tool leaves its transaction behind, and who writes to
  * one of its documents waits for up to 90 s. As our own session, and where its user is known (`uid`, 32 bytes, else NULL)
  * as that one's, which needs killAnySession. Says nothing of success: the write that follows is the proof. */

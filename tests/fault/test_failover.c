@@ -27,13 +27,17 @@ static bool node_command(fixture *x, int i, const char *json, bson_t *reply)
 /* Waits until there is one primary, and the others follow it. */
 static int primary(fixture *x)
 {
+    char states[NODES + 1] = "???"; /* of the last look: primary, secondary, other, silent */
     for (int n = 0; n < 2400; n++) {
         int found = -1, secondaries = 0;
         for (int i = 0; i < NODES; i++) {
             bson_t reply;
+            states[i] = '-';
             if (node_command(x, i, "{\"hello\": 1}", &reply)) {
-                found = fault_number(&reply, "isWritablePrimary") == 1 ? i : found;
-                secondaries += fault_number(&reply, "secondary") == 1;
+                bool first = fault_number(&reply, "isWritablePrimary") == 1, second = fault_number(&reply, "secondary") == 1;
+                found = first ? i : found;
+                secondaries += second;
+                states[i] = first ? 'P' : second ? 'S' : 'o';
             }
             bson_destroy(&reply);
         }
@@ -41,7 +45,7 @@ static int primary(fixture *x)
             return found;
         usleep(50000);
     }
-    fail_msg("the replica set has no primary with two secondaries");
+    fail_msg("the replica set has no primary with two secondaries: %s", states);
     return -1;
 }
 
@@ -251,7 +255,7 @@ static void fail_over(fixture *x, tf_series *s, const breakage *how)
     if (p->status && !tf_program_has(p, "error.detail"))
         fail_msg("exit %d: %s", p->status, p->err);
     print_message("%s %s %s: exit %d, longest pause %d ms%s%s\n", how->name, direction, journal ? "journal" : "transaction", p->status,
-                  (int)took, p->status ? ": " : "", p->status ? tf_program_text(p, "error.detail") : "");
+                  (int)took, p->status ? ": " : "", tf_program_has(p, "error.detail") ? tf_program_text(p, "error.detail") : "");
     if (p->status != 0 && p->status != 8)
         assert_exit(p, 7);
     primary(x);

@@ -31,56 +31,75 @@ static int64_t exec_timed(tf_fixture *f, const char *direction, bool journal)
     return tf_clock_us() - started;
 }
 
-static void kill_after(tf_program *p, int64_t us)
+/* True when it died of it; it may have been done before. */
+static bool kill_after(tf_program *p, int64_t us)
 {
     usleep((useconds_t)us);
     kill(p->pid, SIGKILL);
     tf_program_wait(p, 0);
-    if (p->status != 0) /* it may have been done */
+    if (p->status != 0)
         assert_exit(p, 128 + SIGKILL);
+    return p->status != 0;
 }
 
-static void die_and_go_on(tf_fixture *f, tf_series *s, const char *direction, bool journal, int64_t whole_us)
+/* How often it died in the middle. */
+static int die_and_go_on(tf_fixture *f, tf_series *s, const char *direction, bool journal, int64_t whole_us)
 {
-    int deaths = 1 + (int)tf_random_below(&s->random, DEATHS);
-    for (int n = 0; n < deaths; n++) {
+    int deaths = 0;
+    for (int n = 1 + (int)tf_random_below(&s->random, DEATHS); n > 0; n--) {
         _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, direction);
         if (strcmp(fault_text(run, "state"), "completed") == 0)
-            break;
+            break; /* it died behind its last word */
         tf_program *p = fault_start(f, direction, NULL, bson_empty(run) ? words_of(journal) : fault_words("--resume"));
-        kill_after(p, (int64_t)tf_random_below(&s->random, (uint64_t)whole_us));
+        if (!kill_after(p, (int64_t)tf_random_below(&s->random, (uint64_t)whole_us)))
+            break;
+        deaths++;
     }
     int64_t took = fault_resume_timed(f, direction, words_of(journal));
     tf_series_recovered(s, took);
     assert_true(took <= (tf_series_is_full() ? PROMISED_MS : PATIENT_MS));
+    return deaths;
+}
+
+/* Data in which the direction is still to be gone. */
+static void prepare(tf_fixture *f, fault_data *data, bool down, bool journal)
+{
+    fault_clear(f);
+    fault_seed(f, data);
+    if (down)
+        assert_exit(fault_exec(f, "up", NULL, words_of(journal)), 0);
+}
+
+static void check(tf_fixture *f, const fault_data *data, bool down)
+{
+    if (down)
+        fault_assert_untouched(f, data);
+    else
+        fault_assert_repaired(f, data);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "runs", "{\"active\": true}"), 0);
+    fault_assert_proven(f);
 }
 
 static void killed_at_random(tf_fixture *f, tf_series *s, bool journal)
 {
-    int64_t up_us = 0, down_us = 0; /* measured once: both directions */
+    int64_t whole_us[2] = {0}; /* of up and of down, as measured once; less where that turns out too long */
     while (tf_series_next(s)) {
-        FAULT_DATA_CLEANUP fault_data data;
-        bool down = s->at % 2;
-        fault_clear(f);
+        bool down = s->at % 2, died = false;
+        const char *direction = down ? "down" : "up";
         fault_workers = s->workers;
-        fault_seed(f, &data);
-        if (!up_us) {
-            assert_usual_lifetime(f);
-            up_us = exec_timed(f, "up", journal);
-            down_us = exec_timed(f, "down", journal);
-            fault_clear(f);
-            fault_data_done(&data);
-            fault_seed(f, &data);
+        for (int n = 0; !died && n < 20; n++) {
+            FAULT_DATA_CLEANUP fault_data data;
+            prepare(f, &data, down, journal);
+            if (whole_us[down]) {
+                died = die_and_go_on(f, s, direction, journal, whole_us[down]) > 0;
+                whole_us[down] = died ? whole_us[down] : whole_us[down] * 9 / 10;
+            } else {
+                assert_usual_lifetime(f);
+                whole_us[down] = exec_timed(f, direction, journal);
+            }
+            check(f, &data, down);
         }
-        if (down)
-            assert_exit(fault_exec(f, "up", NULL, words_of(journal)), 0);
-        die_and_go_on(f, s, down ? "down" : "up", journal, down ? down_us : up_us);
-        if (down)
-            fault_assert_untouched(f, &data);
-        else
-            fault_assert_repaired(f, &data);
-        assert_int_equal(tf_fixture_count(f, f->state_db, "runs", "{\"active\": true}"), 0);
-        fault_assert_proven(f);
+        assert_true(died);
     }
 }
 
