@@ -81,6 +81,9 @@ static const kill_row rows[] = {
     {"down.journal.before_record", {{0, 0, 0, 0}, {0, 0, 4, 1}}},
     {"down.journal.after_record", {{0, 0, 0, 0}, {0, 0, 4, 1}}},
     {"down.journal.after_advance", {{0, 0, 0, 0}, {0, 0, 4, 1}}},
+    /* only where somebody cancels */
+    {"cancel.before_event", {{0}, {0}}},
+    {"cancel.before_cancelled", {{0}, {0}}},
     {"finish.before_verifying", {{1, 1, 1, 1}, {1, 1, 1, 1}}},
     {"finish.before_event", {{1, 1, 1, 1}, {1, 1, 1, 1}}},
     {"finish.before_completed", {{1, 1, 1, 1}, {1, 1, 1, 1}}},
