@@ -17,7 +17,9 @@ oracle reads collection and backup itself: nothing lost, nothing repaired twice,
 `tokenfix verify` finds nothing.
 
 A row is repeated by `scripts/fault --case CASE [TIMES]`. *Run* counts since the last failure. *Longest recovery* is the time
-from the fault, or from the start of the program that resumes, until the next batch was committed (with ASan and UBSan on).
+until the next batch was committed: from the start of the program that resumes, or, where the tool survives by itself, the
+longest pause from the fault on; with ASan and UBSan on, on a machine that had other work, too. A case that is not listed has
+not been run in full yet; the suite runs each a few times.
 
 """
 
