@@ -88,25 +88,6 @@ void tf_restoration_merge(const tf_repair *repair, const bson_t *now, const bson
     append_missing(repair, now, before, prediction, out);
 }
 
-/* Values that a modifier writes as they are. */
-static bool is_plain(const bson_iter_t *value)
-{
-    switch (bson_iter_type(value)) {
-    case BSON_TYPE_DOUBLE:
-    case BSON_TYPE_UTF8:
-    case BSON_TYPE_OID:
-    case BSON_TYPE_BOOL:
-    case BSON_TYPE_DATE_TIME:
-    case BSON_TYPE_NULL:
-    case BSON_TYPE_INT32:
-    case BSON_TYPE_INT64:
-    case BSON_TYPE_DECIMAL128:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool occurs_again(const bson_iter_t *at)
 {
     bson_iter_t rest = *at;
@@ -116,32 +97,17 @@ static bool occurs_again(const bson_iter_t *at)
     return false;
 }
 
-bool tf_restoration_modify(const tf_repair *repair, const bson_t *now, const bson_t *wanted, bson_t *update)
+bool tf_restoration_in_place(const tf_repair *repair, const bson_t *now, const bson_t *wanted)
 {
     bson_iter_t x, y;
-    bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
     bool ok = bson_iter_init(&x, now) && bson_iter_init(&y, wanted), in_y = ok && bson_iter_next(&y);
     while (ok && bson_iter_next(&x)) {
         const char *name = bson_iter_key(&x);
         bool kept = in_y && strcmp(name, bson_iter_key(&y)) == 0;
-        if (kept && tf_doc_same_element(now, &x, wanted, &y)) {
+        if (!kept || !tf_doc_same_element(now, &x, wanted, &y))
+            ok = tf_repair_touches(repair, name) && !strpbrk(name, ".$") && !occurs_again(&x);
+        if (kept)
             in_y = bson_iter_next(&y);
-            continue;
-        }
-        ok = tf_repair_touches(repair, name) && !strpbrk(name, ".$") && !occurs_again(&x);
-        if (!kept)
-            BSON_APPEND_UTF8(&unset, name, "");
-        else if ((ok = ok && is_plain(&y))) {
-            tf_doc_append_field(wanted, &y, &set);
-            in_y = bson_iter_next(&y);
-        }
     }
-    ok = ok && !in_y && (!bson_empty(&set) || !bson_empty(&unset));
-    if (ok && !bson_empty(&set))
-        BSON_APPEND_DOCUMENT(update, "$set", &set);
-    if (ok && !bson_empty(&unset))
-        BSON_APPEND_DOCUMENT(update, "$unset", &unset);
-    bson_destroy(&set);
-    bson_destroy(&unset);
-    return ok;
+    return ok && !in_y;
 }

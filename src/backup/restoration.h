@@ -29,9 +29,9 @@ tf_restoration tf_restoration_decide(const tf_repair *repair, const bson_t *now,
 void tf_restoration_merge(const tf_repair *repair, const bson_t *now, const bson_t *before, const bson_t *prediction,
                           bson_t *out);
 
-/* Appends to the empty *update the modifiers ($set, $unset) that make `wanted` of `now`, byte for byte, by touched fields
- * alone: what others write meanwhile beside them survives, and the server writes least. False, and *update is of no use,
- * where that cannot be said in modifiers: a field that comes back, another order, a value that is a document, a name twice. */
-bool tf_restoration_modify(const tf_repair *repair, const bson_t *now, const bson_t *wanted, bson_t *update);
+/* Whether `wanted` comes of `now` by giving touched fields other values or taking them away, every field left in its place:
+ * then only they need to be written, and what others write meanwhile beside them survives. Not where a field comes back, the
+ * order differs, or a changed name is there twice. */
+bool tf_restoration_in_place(const tf_repair *repair, const bson_t *now, const bson_t *wanted);
 
 #endif

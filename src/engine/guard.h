@@ -16,7 +16,7 @@ bool tf_guard_check_applied(tf_batch *b, tf_error *err);
 /* A batch that is settled: the same, but nothing is judged. */
 bool tf_guard_check_settled(tf_batch *b, tf_error *err);
 
-/* `down`: makes each of `before` its image in `wanted`. By modifiers of its touched fields where that can be said so,
+/* `down`: makes each of `before` its image in `wanted`. By its touched fields alone where that is possible,
  * else as a whole. Without a session it is guarded by what was read: the touched fields, or the whole document (beyond 4 MB by its
  * touched fields and size). */
 bool tf_guard_restore(tf_batch *b, mongoc_client_session_t *session, tf_error *err);
