@@ -22,6 +22,11 @@ bool tf_guard_check_settled(tf_batch *b, tf_error *err);
 bool tf_guard_restore(tf_batch *b, mongoc_client_session_t *session, tf_error *err);
 bool tf_guard_check_restored(tf_batch *b, tf_error *err);
 
+enum { GUARD_GROUP = 64 }; /* documents in a statement: its guard is linear in them */
+
+/* Appends under `key` {$in: [the touched fields and their types, [as they were in before[members[i]]]]}. */
+void tf_guard_append(const tf_batch *b, const size_t *members, size_t count, const char *key, bson_t *out);
+
 /* Sends update statements in commands of at most 8 MB. */
 typedef struct tf_statements {
     bson_t array;

@@ -5,18 +5,23 @@
 
 #ifdef TF_FAILPOINTS
 
-/* An `up` by journal that sleeps at a failpoint until the test has written. */
-static tf_program *stopped_at(tf_fixture *f, const char *point)
+/* An `up` or `down` by journal that sleeps at a failpoint until the test has written. */
+static tf_program *direction_stopped_at(tf_fixture *f, const char *direction, const char *point)
 {
     char setting[80];
-    snprintf(setting, sizeof setting, "TOKENFIX_FAILPOINT=up.journal.%s=stop", point);
-    const char *const argv[] = {"up", "--json", "--confirm", "--yes", "--strategy", "journal", NULL};
+    snprintf(setting, sizeof setting, "TOKENFIX_FAILPOINT=%s.journal.%s=stop", direction, point);
+    const char *const argv[] = {direction, "--json", "--confirm", "--yes", "--strategy", "journal", NULL};
     const char *const env[] = {setting, NULL};
     tf_program *p = tf_program_start(f, &(tf_program_options){.argv = argv, .env = env});
     int status = 0;
     assert_int_equal(waitpid(p->pid, &status, WUNTRACED), p->pid);
     assert_true(WIFSTOPPED(status));
     return p;
+}
+
+static tf_program *stopped_at(tf_fixture *f, const char *point)
+{
+    return direction_stopped_at(f, "up", point);
 }
 
 static void go_on(tf_program *p)
@@ -75,9 +80,40 @@ static void journal__deleted_document_is_overtaken(void **state)
     assert_int_equal(tf_program_number(p, "data.overtaken"), 1);
 }
 
+/* A rollback writes the touched fields only: what came beside them meanwhile is not lost. */
+static void journal__other_field_changed_under_a_rollback_survives(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    assert_exit(tf_up(f, "--strategy", "journal"), 0);
+    tf_program *p = direction_stopped_at(f, "down", "after_backup");
+    tf_tokens_update(f, "{\"_id\": 3}", "{\"$set\": {\"note\": \"new\"}}");
+    go_on(p);
+    assert_exit(p, 3);
+    assert_int_equal(tf_program_number(p, "data.restoredTokens"), 4);
+    assert_int_equal(tf_program_number(p, "data.overtaken"), 1);
+    assert_int_equal(tf_fixture_count(f, NULL, "cashu_tokens", "{\"_id\": 3, \"note\": \"new\", \"status\": \"unspent\"}"), 1);
+}
+
+static void journal__touched_field_changed_under_a_rollback_is_left_alone(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    assert_exit(tf_up(f, "--strategy", "journal"), 0);
+    tf_program *p = direction_stopped_at(f, "down", "after_backup");
+    tf_tokens_update(f, "{\"_id\": 3}", "{\"$set\": {\"spent_at\": \"never\"}}");
+    go_on(p);
+    assert_exit(p, 3);
+    assert_int_equal(tf_program_number(p, "data.restoredTokens"), 4);
+    assert_int_equal(tf_program_number(p, "data.overtaken"), 1);
+    assert_int_equal(tf_fixture_count(f, NULL, "cashu_tokens", "{\"_id\": 3, \"spent_at\": \"never\", \"status\": \"spent\"}"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TF_FIXTURE_TEST(journal__other_field_changed_under_a_rollback_survives),
+        TF_FIXTURE_TEST(journal__touched_field_changed_under_a_rollback_is_left_alone),
         TF_FIXTURE_TEST(journal__other_field_changed_after_the_write_is_overtaken),
         TF_FIXTURE_TEST(journal__other_field_changed_before_the_write_is_overtaken),
         TF_FIXTURE_TEST(journal__touched_field_changed_before_the_write_is_left_alone),

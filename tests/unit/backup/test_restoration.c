@@ -110,11 +110,45 @@ static void restoration__by_fields_keeps_the_rest(void **state)
     tf_repair_free(repair);
 }
 
+/* now → wanted, and whether only touched fields (s, at, u, x) need to be written */
+static const struct {
+    const char *name, *now, *wanted;
+    bool in_place;
+} writes[] = {
+    {"nothing", "{\"_id\": 1, \"s\": 2}", "{\"_id\": 1, \"s\": 2}", true},
+    {"another value", "{\"_id\": 1, \"s\": 2, \"o\": 7}", "{\"_id\": 1, \"s\": {\"k\": 1}, \"o\": 7}", true},
+    {"a field taken away", "{\"_id\": 1, \"s\": 2, \"o\": 7, \"at\": 9}", "{\"_id\": 1, \"s\": 1, \"o\": 7}", true},
+    {"a field that comes back", "{\"_id\": 1, \"s\": 2}", "{\"_id\": 1, \"s\": 1, \"x\": 5}", false},
+    {"another order", "{\"_id\": 1, \"s\": 2, \"u\": 3}", "{\"_id\": 1, \"u\": 3, \"s\": 2}", false},
+    {"a field that is not touched", "{\"_id\": 1, \"s\": 2, \"o\": 7}", "{\"_id\": 1, \"s\": 2, \"o\": 8}", false},
+    {"one that is not touched taken away", "{\"_id\": 1, \"s\": 2, \"o\": 7}", "{\"_id\": 1, \"s\": 2}", false},
+};
+
+static void restoration__in_place_writes_touched_fields_only(void **state)
+{
+    (void)state;
+    tf_error err = {0};
+    tf_repair *repair = tf_repair_parse(repair_text, &err);
+    assert_non_null(repair);
+    for (size_t i = 0; i < sizeof writes / sizeof *writes; i++) {
+        _cleanup_(bson_destroyp) bson_t *now = bson_new_from_json((const uint8_t *)writes[i].now, -1, NULL);
+        _cleanup_(bson_destroyp) bson_t *wanted = bson_new_from_json((const uint8_t *)writes[i].wanted, -1, NULL);
+        if (tf_restoration_in_place(repair, now, wanted) != writes[i].in_place)
+            fail_msg("%s", writes[i].name);
+    }
+    _cleanup_bson_ bson_t twice = BSON_INITIALIZER, wanted = BSON_INITIALIZER;
+    BCON_APPEND(&twice, "s", BCON_INT32(1), "s", BCON_INT32(2));
+    BCON_APPEND(&wanted, "s", BCON_INT32(3), "s", BCON_INT32(2));
+    assert_false(tf_restoration_in_place(repair, &twice, &wanted));
+    tf_repair_free(repair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restoration__is_decided_from_three_images),
         cmocka_unit_test(restoration__by_fields_keeps_the_rest),
+        cmocka_unit_test(restoration__in_place_writes_touched_fields_only),
     };
     return cmocka_run_group_tests_name("restoration", tests, NULL, NULL);
 }
