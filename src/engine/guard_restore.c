@@ -82,6 +82,32 @@ static bool restore_whole(tf_batch *b, const tf_op *op, size_t i, tf_statements 
     return tf_statements_add(statements, b, op, statement, err);
 }
 
+/* A group's statement looks at _id, and what the server has looked at it writes as it understood it: only where there is
+ * one way to understand it. An _id that is a document may hold a name twice. */
+static bool has_plain_id(const bson_t *doc)
+{
+    bson_iter_t iter;
+    if (!bson_iter_init_find(&iter, doc, "_id"))
+        return false;
+    switch (bson_iter_type(&iter)) {
+    case BSON_TYPE_OID:
+    case BSON_TYPE_UTF8:
+    case BSON_TYPE_INT32:
+    case BSON_TYPE_INT64:
+    case BSON_TYPE_DATE_TIME:
+        return true;
+    case BSON_TYPE_BINARY: {
+        bson_subtype_t subtype;
+        uint32_t length;
+        const uint8_t *data;
+        bson_iter_binary(&iter, &subtype, &length, &data);
+        return subtype != BSON_SUBTYPE_BINARY_DEPRECATED; /* which holds its length twice */
+    }
+    default:
+        return false;
+    }
+}
+
 bool tf_guard_restore(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
 {
     tf_op op = tf_batch_op(b, session, "give the documents back");
@@ -92,7 +118,7 @@ bool tf_guard_restore(tf_batch *b, mongoc_client_session_t *session, tf_error *e
         bson_t before, wanted;
         tf_docs_view(&b->before, i, &before);
         tf_docs_view(&b->wanted, i, &wanted);
-        if (before.len <= GROUPED_MAX && tf_restoration_in_place(b->context->lineage->repair, &before, &wanted))
+        if (before.len <= GROUPED_MAX && has_plain_id(&before) && tf_restoration_in_place(b->context->lineage->repair, &before, &wanted))
             group[count++] = i;
         else
             ok = restore_whole(b, &op, i, &statements, err);
