@@ -69,9 +69,11 @@ static const char *redact_credentials(sink *to, const char *text, bool whole)
         return text + user;
     }
     bool named = text[user] == ':';
+    const char *options = length ? memchr(text, '?', length) : NULL; /* the '@' may be one in an option's value */
+    bool into_options = !named || (options && memchr(options, '=', length - (size_t)(options - text)));
     put(to, text, named ? user + 1 : user);
     put(to, "<hidden>", 8);
-    return text + length + (named ? 0 : value_length(text + length, whole));
+    return text + length + (into_options ? value_length(text + length, whole) : 0);
 }
 
 static const char *redact_option(sink *to, const char *text, bool whole)
