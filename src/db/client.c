@@ -98,8 +98,10 @@ bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_d
 
 void tf_client_close(tf_client *client)
 {
-    if (client->client)
+    if (client->client) {
+        tf_op_release(client->client);
         mongoc_client_pool_push(client->pool, client->client);
+    }
     if (client->pool)
         mongoc_client_pool_destroy(client->pool);
     tf_roster_free(client->roster);
@@ -111,8 +113,10 @@ void tf_client_close(tf_client *client)
 void tf_client_leave(tf_client *client)
 {
     static tf_client left; /* reachable: what the threads use is no leak */
-    if (client->client)
+    if (client->client) {
+        tf_op_release(client->client);
         mongoc_client_pool_push(client->pool, client->client);
+    }
     client->client = NULL;
     if (!left.pool) {
         left = (tf_client){.pool = client->pool, .roster = client->roster};

@@ -162,8 +162,40 @@ static mongoc_cursor_t *fresh(mongoc_cursor_t *cursor)
     return cursor;
 }
 
+/* The session of this thread's cursors that come of a command. One that the driver takes for the command alone goes back to
+ * a pool that all clients share, and getMore could take another: the server refuses that (50738). */
+static _Thread_local struct {
+    mongoc_client_t *client;
+    mongoc_client_session_t *session;
+} reading;
+
+void tf_op_release(const mongoc_client_t *client)
+{
+    if (reading.client != client)
+        return;
+    mongoc_client_session_destroy(reading.session);
+    reading.client = NULL;
+    reading.session = NULL;
+}
+
+/* NULL where the server has none, and for a second client of a thread: each thread of ours reads with one. */
+static mongoc_client_session_t *session_of(const tf_op *op)
+{
+    bson_error_t error;
+    if (op->session)
+        return op->session;
+    if (!reading.client) {
+        mongoc_session_opt_t *opts = mongoc_session_opts_new();
+        mongoc_session_opts_set_causal_consistency(opts, false);
+        reading.session = mongoc_client_start_session(op->client, opts, &error);
+        reading.client = reading.session ? op->client : NULL;
+        mongoc_session_opts_destroy(opts);
+    }
+    return reading.client == op->client ? reading.session : NULL;
+}
+
 /* The server is chosen first, for the driver does not say which one answered, and getMore must go there. */
-static bool run_cursor_command(const tf_op *op, const bson_t *command, bson_t *reply, bson_t *more, bson_error_t *error)
+static bool run_cursor_command(const tf_op *op, mongoc_client_session_t *session, const bson_t *command, bson_t *reply, bson_t *more, bson_error_t *error)
 {
     _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
     _cleanup_(mongoc_read_prefs_destroyp) mongoc_read_prefs_t *prefs = cursor_prefs(op);
@@ -175,7 +207,9 @@ static bool run_cursor_command(const tf_op *op, const bson_t *command, bson_t *r
     BSON_APPEND_INT32(more, "serverId", (int32_t)mongoc_server_description_id(server));
     mongoc_server_description_destroy(server);
     bson_concat(&opts, more);
-    append_common(op, &opts);
+    tf_op own = *op;
+    own.session = session;
+    append_common(&own, &opts);
     append_read_concern(op, &opts);
     return mongoc_client_read_command_with_opts(op->client, op->db, command, prefs, &opts, reply, error);
 }
@@ -186,12 +220,14 @@ static mongoc_cursor_t *cursor_of_command(const tf_op *op, const bson_t *command
     bson_t reply;
     bson_error_t error;
     tf_error failure = {0};
-    if (!run_cursor_command(op, command, &reply, &more, &error)) {
+    tf_op own = *op;
+    own.session = session_of(op);
+    if (!run_cursor_command(op, own.session, command, &reply, &more, &error)) {
         tf_failure(&failure, &error, &reply, op->what, "find", op->db);
         /* what is no reply of a cursor gives one that has failed: none passes for a cursor without documents */
         bson_reinit(&reply);
     }
-    append_identity(op, &more);
+    append_identity(&own, &more);
     bson_concat(&more, batch_size);
     mongoc_cursor_t *cursor = mongoc_cursor_new_from_command_reply_with_opts(op->client, &reply, &more);
     if (failure.code == TF_ERR_OK)

@@ -51,4 +51,7 @@ int tf_cursor_one(mongoc_cursor_t *cursor, const tf_op *op, bson_t *out, tf_erro
 bool tf_op_insert(const tf_op *op, const char *collection, const bson_t **docs, size_t count, tf_error *err);
 bool tf_op_insert_docs(const tf_op *op, const char *collection, const tf_docs *docs, tf_error *err);
 
+/* Before a client is closed or goes back to its pool, by the thread that used it: ends what tf_op_aggregate keeps of it. */
+void tf_op_release(const mongoc_client_t *client);
+
 #endif

@@ -54,6 +54,7 @@ static void *beat(void *arg)
         else if (err.code == TF_ERR_LEASE_LOST)
             atomic_store(&heartbeat->lost, true);
     }
+    tf_op_release(heartbeat->store.client);
     mongoc_client_pool_push(heartbeat->client->pool, heartbeat->store.client);
     return NULL;
 }

@@ -185,8 +185,10 @@ static void *keep_watch(void *arg)
         if (client)
             turn(watch, client);
     }
-    if (client)
+    if (client) {
+        tf_op_release(client);
         mongoc_client_destroy(client);
+    }
     return NULL;
 }
 

@@ -1,5 +1,7 @@
 #include "engine/work.h"
 
+#include "db/operation.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -46,8 +48,10 @@ static void run(worker *w)
     w->ok = work_on(w, client);
     if (!w->ok)
         atomic_store(&w->work->halted, true);
-    if (!w->client)
+    if (!w->client) {
+        tf_op_release(client);
         mongoc_client_pool_push(w->work->client->pool, client);
+    }
 }
 
 static void *run_thread(void *arg)

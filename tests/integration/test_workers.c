@@ -6,7 +6,7 @@ enum { TOKENS = 3000, WORKERS = 4 };
 
 static const char *const counts[WORKERS] = {"1", "2", "4", "8"};
 
-/* _ids of mixed types, most of them in a small part of the range. */
+/* _ids of mixed types, most of them in a small part of the range; more accounts than one reply of the server holds. */
 static void insert_skewed(tf_fixture *f)
 {
     for (int done = 0; done < TOKENS;) {
@@ -24,7 +24,7 @@ static void insert_skewed(tf_fixture *f)
             fprintf(out,
                     "%s{\"_id\": %s, \"npub\": \"npub%d\", \"mint_url\": \"m\", \"total_amount\": %d, \"status\": \"%s\","
                     " \"transaction_type\": \"melted\", \"spent_at\": null, \"createdAt\": {\"$date\": \"2024-01-02T03:04:05Z\"}}",
-                    n ? "," : "[", id, done % 37, 1 + done % 100, done % 3 ? "unspent" : "spent");
+                    n ? "," : "[", id, done % 397, 1 + done % 100, done % 3 ? "unspent" : "spent");
         }
         fputs("]", out);
         fclose(out);
