@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <tokenfix/cleanup.h>
 
+enum { POOL_SIZE = 100 };
+
 static void initialise_driver(void)
 {
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL); /* tf_client_leave leaves threads behind that may use it */
@@ -45,6 +47,8 @@ static mongoc_client_pool_t *open_pool(const mongoc_uri_t *uri, int64_t timeout_
     mongoc_uri_set_option_as_int32(copy, MONGOC_URI_CONNECTTIMEOUTMS, (int32_t)timeout_ms);
     mongoc_uri_set_option_as_bool(copy, MONGOC_URI_RETRYREADS, true);
     mongoc_uri_set_option_as_bool(copy, MONGOC_URI_RETRYWRITES, true);
+    /* each worker and the heartbeat hold a client to their end: in a smaller pool one would wait for it for ever */
+    mongoc_uri_set_option_as_int32(copy, MONGOC_URI_MAXPOOLSIZE, POOL_SIZE);
     mongoc_uri_set_appname(copy, "tokenfix");
     bson_error_t error;
     mongoc_client_pool_t *pool = mongoc_client_pool_new_with_error(copy, &error);

@@ -140,6 +140,19 @@ static void workers__have_a_session_each(void **state)
     assert_in_range(sessions, 2, 4);
 }
 
+/* Workers and heartbeat take clients of one pool; its size is not the operator's to choose. */
+static void workers__need_no_leave_of_a_small_pool(void **state)
+{
+    tf_fixture *f = *state;
+    char uri[sizeof f->uri + 32];
+    insert_skewed(f);
+    snprintf(uri, sizeof uri, "%s&maxPoolSize=1", f->uri);
+    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--workers", "4", "--batch-size", "20", NULL};
+    tf_program *p = tf_program_exec(f, &(tf_program_options){.argv = argv, .uri = uri});
+    assert_false(p->timed_out);
+    assert_exit(p, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +160,7 @@ int main(void)
         TF_FIXTURE_TEST(workers__of_any_number_leave_the_same_with_a_journal),
         TF_FIXTURE_TEST(workers__are_all_rolled_back_when_one_is_refused),
         TF_FIXTURE_TEST(workers__have_a_session_each),
+        TF_FIXTURE_TEST(workers__need_no_leave_of_a_small_pool),
     };
     return cmocka_run_group_tests_name("workers", tests, NULL, NULL);
 }
