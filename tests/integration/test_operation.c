@@ -24,7 +24,7 @@ static int read_all(const tf_op *op, mongoc_cursor_t *cursor)
     while ((got = tf_cursor_next(owned, op, &doc, &err)) == 1)
         count++;
     if (got < 0)
-        fail_msg("%s", err.message);
+        fail_msg("%s (%s)", err.message, err.detail);
     return count;
 }
 
@@ -45,6 +45,32 @@ static void aggregate__reads_all_batches(void **state)
     }
     const tf_op anywhere = {.client = f->client, .db = f->db, .what = "read things", .allow_secondary = true};
     assert_int_equal(read_all(&anywhere, tf_op_aggregate(&anywhere, "things", pipeline, opts)), DOCUMENTS);
+}
+
+/* A session that the driver takes for one command goes back to its pool: there the next client finds it, and keeps it. The
+ * server refuses to read on with another. */
+static void aggregate__keeps_its_session_between_batches(void **state)
+{
+    tf_fixture *f = *state;
+    fill(f);
+    _cleanup_(mongoc_uri_destroyp) mongoc_uri_t *uri = mongoc_uri_new(f->uri);
+    mongoc_client_pool_t *pool = mongoc_client_pool_new(uri);
+    mongoc_client_t *client = mongoc_client_pool_pop(pool), *other = mongoc_client_pool_pop(pool);
+    _cleanup_(bson_destroyp) bson_t *pipeline = BCON_NEW("0", "{", "$match", "{", "}", "}"), *all = bson_new();
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("batchSize", BCON_INT32(10));
+    const tf_op op = {.client = client, .db = f->db, .what = "read things"};
+    const bson_t *doc;
+    mongoc_cursor_t *cursor = tf_op_aggregate(&op, "things", pipeline, opts);
+    mongoc_collection_t *things = mongoc_client_get_collection(other, f->db, "things");
+    mongoc_cursor_t *holder = mongoc_collection_find_with_opts(things, all, opts, NULL);
+    assert_true(mongoc_cursor_next(holder, &doc));
+    assert_int_equal(read_all(&op, cursor), DOCUMENTS);
+    mongoc_cursor_destroy(holder);
+    mongoc_collection_destroy(things);
+    tf_op_release(client);
+    mongoc_client_pool_push(pool, client);
+    mongoc_client_pool_push(pool, other);
+    mongoc_client_pool_destroy(pool);
 }
 
 static void find__with_a_filter_the_driver_refuses_reads_all_batches(void **state)
@@ -77,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TF_FIXTURE_TEST(aggregate__reads_all_batches),
+        TF_FIXTURE_TEST(aggregate__keeps_its_session_between_batches),
         TF_FIXTURE_TEST(find__with_a_filter_the_driver_refuses_reads_all_batches),
         TF_FIXTURE_TEST(failures__of_cursors_open_at_once_are_each_reported),
     };

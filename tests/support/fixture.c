@@ -1,5 +1,6 @@
 #include "support/fixture.h"
 
+#include "db/operation.h"
 #include "db/role.h"
 #include "sandbox/place.h"
 #include "sandbox/sandbox.h"
@@ -110,6 +111,7 @@ int tf_fixture_teardown(void **state)
     bson_error_t error;
     bool ok = admin_run(fixture, fixture->db, BCON_NEW("dropDatabase", BCON_INT32(1)), &error) &&
               admin_run(fixture, fixture->state_db, BCON_NEW("dropDatabase", BCON_INT32(1)), &error);
+    tf_op_release(fixture->client);
     mongoc_client_destroy(fixture->client);
     free(fixture);
     if (!ok)
@@ -275,6 +277,7 @@ int tf_fixture_own_teardown(void **state)
     else
         unsetenv("XDG_STATE_HOME");
     tf_fixture_forget(fixture);
+    tf_op_release(fixture->client);
     mongoc_client_destroy(fixture->client);
     free(fixture->state_home);
     free(fixture);
