@@ -151,16 +151,16 @@ static bool batch_from_walk(tf_batch *b, tf_walk *walk, size_t count)
     return b->candidates > 0;
 }
 
-static bool walk_partition(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err)
+static bool walk_partition(tf_context *context, tf_partition *partition, tf_error *err)
 {
     _cleanup_(tf_walk_closep) tf_walk *walk = tf_walk_open(context, partition);
     tf_batch b;
-    tf_batch_init(&b, context, &tf_apply_kind, partition, limit);
+    tf_batch_init(&b, context, &tf_apply_kind, partition);
     bool ok = tf_batch_link(&b, err) && (!partition->intent || tf_journal_recover(&b, err));
     while (ok && !partition->finished) {
         if (!(ok = tf_context_may_go_on(context, err)))
             break;
-        size_t want = *limit;
+        size_t want = context->pace.limit;
         if (context->canary_left == 0)
             ok = tf_error_set(err, TF_ERR_INTERRUPTED, "stopped after the canary of %" PRId64 " %ss", context->engine->settings.canary,
                               context->lineage->repair->noun);
@@ -177,7 +177,7 @@ static bool walk_partition(tf_context *context, tf_partition *partition, size_t 
         tf_error one = {0};
         if (tf_batch_run(&b, &one)) {
             tf_walk_drop(walk, (size_t)b.candidates);
-        } else if (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates)
+        } else if (one.code == TF_ERR_TOO_LARGE && context->pace.limit < (size_t)b.candidates)
             continue; /* cut again, smaller */
         else {
             *err = one;

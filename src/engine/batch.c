@@ -11,9 +11,9 @@
 #include <inttypes.h>
 #include <tokenfix/cleanup.h>
 
-void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, tf_partition *partition, size_t *limit)
+void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, tf_partition *partition)
 {
-    *b = (tf_batch){.context = context, .kind = kind, .partition = partition, .limit = limit};
+    *b = (tf_batch){.context = context, .kind = kind, .partition = partition};
     bson_init(&b->ids);
     bson_init(&b->refused.items);
     bson_init(&b->overtaken.items);

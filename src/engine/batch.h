@@ -67,11 +67,10 @@ struct tf_batch {
     int64_t until;        /* an attempt of the transaction strategy: the end of its time, monotonic; 0: no limit */
     int64_t lap;          /* where the step that runs began, tf_clock_us */
     tf_timings timings;
-    size_t *limit;        /* the worker's: halved when a batch is too large */
     char comment[TF_RUN_ID_SIZE + 48];
 };
 
-void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, tf_partition *partition, size_t *limit);
+void tf_batch_init(tf_batch *b, tf_context *context, const tf_batch_kind *kind, tf_partition *partition);
 void tf_batch_done(tf_batch *b);
 
 /* Before an attempt: forgets what the one before found. */
@@ -87,7 +86,7 @@ void tf_left_add(tf_left *left, const bson_t *doc, const char *reason);
 bool tf_batch_write_record(tf_batch *b, mongoc_client_session_t *session, tf_error *err);
 
 /* Runs the batch by the context's strategy. On success the partition, the totals and the link are brought up to date. When
- * the batch was too large *limit is smaller and the call failed with TOO_LARGE: cut a smaller one. */
+ * the batch was too large the context's pace has a smaller limit and the call failed with TOO_LARGE: cut a smaller one. */
 bool tf_batch_run(tf_batch *b, tf_error *err);
 
 bool tf_transaction_run(tf_batch *b, tf_error *err);

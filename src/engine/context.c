@@ -181,7 +181,7 @@ static bool item(void *state, size_t i, tf_error *err)
     tf_partition *partition = &w->share->partitions[w->share->backwards ? w->share->count - 1 - i : i];
     if (partition->finished)
         return true;
-    return tf_context_register(&w->context, partition, err) && w->share->work(&w->context, partition, &w->context.pace.limit, err);
+    return tf_context_register(&w->context, partition, err) && w->share->work(&w->context, partition, err);
 }
 
 /* An abort that found no server is not told: what it left would stand in everybody's way. */

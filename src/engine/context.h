@@ -48,10 +48,9 @@ struct tf_context {
 /* Ends the heartbeat and releases all; the run is left as it is. */
 void tf_context_done(tf_context *context);
 
-/* Calls work(context, partition, &limit, err) for each partition that is not finished, by several workers, each with a
- * context (client, session) of its own. `limit`: documents in a batch at most, of that worker. The highest number first
- * where `backwards`. */
-typedef bool (*tf_partition_work)(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err);
+/* Calls work(context, partition, err) for each partition that is not finished, by several workers, each with a context
+ * (client, session, pace) of its own. The highest number first where `backwards`. */
+typedef bool (*tf_partition_work)(tf_context *context, tf_partition *partition, tf_error *err);
 bool tf_context_share(tf_context *context, tf_partition *partitions, size_t count, bool backwards, tf_partition_work work,
                       tf_error *err);
 

@@ -284,11 +284,11 @@ static bool prepare(tf_batch *b, tf_error *err)
 const tf_batch_kind tf_restore_kind = {
     .name = "down", .prepare = prepare, .gather = gather, .write = change, .check = check, .describe = describe};
 
-static bool restore_partition(tf_context *context, tf_partition *partition, size_t *limit, tf_error *err)
+static bool restore_partition(tf_context *context, tf_partition *partition, tf_error *err)
 {
     unit u = {0};
     tf_batch b;
-    tf_batch_init(&b, context, &tf_restore_kind, partition, limit);
+    tf_batch_init(&b, context, &tf_restore_kind, partition);
     b.arg = &u;
     bool ok = tf_batch_link(&b, err) && (!partition->intent || tf_journal_recover(&b, err));
     while (ok && partition->target_seq > 0) {
@@ -301,15 +301,15 @@ static bool restore_partition(tf_context *context, tf_partition *partition, size
             ok = tf_error_set(err, TF_ERR_DAMAGED, "partition %s is further than the end of its batch %" PRId64, partition->id, u.seq);
             break;
         }
-        size_t left = u.original.count - from;
+        size_t left = u.original.count - from, most = context->pace.limit;
         if (left == 0 && !u.refusal[0]) { /* a batch that changed nothing */
             partition->target_seq--;
             partition->target_done = 0;
             continue;
         }
-        cut(&b, &u, from, from + (left < *limit ? left : *limit));
+        cut(&b, &u, from, from + (left < most ? left : most));
         tf_error one = {0};
-        if (tf_batch_run(&b, &one) || (one.code == TF_ERR_TOO_LARGE && *limit < (size_t)b.candidates))
+        if (tf_batch_run(&b, &one) || (one.code == TF_ERR_TOO_LARGE && context->pace.limit < (size_t)b.candidates))
             continue;
         *err = one;
         ok = false;

@@ -36,9 +36,8 @@ static const tf_batch_kind settle_kind = {
 
 static bool settle_partition(tf_context *of, tf_partition *partition, tf_error *err)
 {
-    size_t limit = 0;
     tf_batch b;
-    tf_batch_init(&b, of, &settle_kind, partition, &limit);
+    tf_batch_init(&b, of, &settle_kind, partition);
     bool ok = tf_batch_link(&b, err) && tf_journal_recover(&b, err);
     tf_batch_done(&b);
     return ok;

@@ -124,7 +124,7 @@ static tf_txn_verdict after(void *arg, tf_error *error, int attempt)
         return TF_TXN_STOP;
     }
     if (is_too_large(b, error) && b->candidates > 1) {
-        *b->limit = (size_t)(b->candidates + 1) / 2;
+        b->context->pace.limit = (size_t)(b->candidates + 1) / 2;
         error->code = TF_ERR_TOO_LARGE;
         return TF_TXN_STOP; /* the caller cuts a smaller batch and comes again */
     }
