@@ -43,12 +43,7 @@ static void append_times(const tf_outcome *outcome, bson_t *out)
     BSON_APPEND_INT64(out, "repairMs", outcome->repair_ms);
     BSON_APPEND_INT64(out, "proofMs", outcome->proof_ms);
     append_pauses(outcome, out);
-    const int64_t *us = (const int64_t *)&outcome->timings;
-    bson_t timings;
-    BSON_APPEND_DOCUMENT_BEGIN(out, "timings", &timings);
-    for (size_t i = 0; i < TF_TIMINGS; i++)
-        BSON_APPEND_INT64(&timings, tf_timing_names[i], us[i] / 1000);
-    bson_append_document_end(out, &timings);
+    tf_timings_append(&outcome->timings, out);
 }
 
 void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_t *out)

@@ -112,18 +112,17 @@ void tf_context_add_timings(tf_context *context, tf_timings *more)
     *more = (tf_timings){0};
 }
 
-void tf_context_append_timings(const tf_context *context, bson_t *out)
+void tf_timings_append(const tf_timings *timings, bson_t *out)
 {
-    const int64_t *us = (const int64_t *)&context->timings;
-    bson_t timings;
-    BSON_APPEND_DOCUMENT_BEGIN(out, "timings", &timings);
+    const int64_t *us = (const int64_t *)timings;
+    bson_t list;
+    BSON_APPEND_DOCUMENT_BEGIN(out, "timings", &list);
     for (size_t i = 0; i < TF_TIMINGS; i++)
-        BSON_APPEND_INT64(&timings, tf_timing_names[i], us[i] / 1000);
-    bson_append_document_end(out, &timings);
+        BSON_APPEND_INT64(&list, tf_timing_names[i], us[i] / 1000);
+    bson_append_document_end(out, &list);
 }
 
-/* What the run's processes before this one needed. */
-static void read_timings(tf_context *context)
+void tf_context_read_timings(tf_context *context)
 {
     int64_t *us = (int64_t *)&context->timings;
     for (size_t i = 0; i < TF_TIMINGS; i++) {
@@ -241,8 +240,6 @@ bool tf_context_read_totals(tf_context *context, tf_error *err)
         {"deleted", offsetof(tf_context, totals.deleted)},     {"recreated", offsetof(tf_context, totals.recreated)},
     };
     tf_op op = tf_store_op(&context->store, NULL, "add up the batches");
-    if (context->timings.find == 0)
-        read_timings(context);
     _cleanup_bson_ bson_t group = BSON_INITIALIZER, reply = BSON_INITIALIZER;
     BSON_APPEND_NULL(&group, "_id");
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {

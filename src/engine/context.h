@@ -60,8 +60,8 @@ void tf_context_count(tf_context *context, const tf_totals *more, int64_t candid
 /* Tells the observer why the run is held up; `text` NULL: it goes on. From any thread. */
 void tf_context_tell_pause(tf_context *context, const char *reason, const char *text);
 
-/* Appends {find: ms, …} under "timings": what is stored in the run. */
-void tf_context_append_timings(const tf_context *context, bson_t *out);
+/* Begins with what the run's processes before this one needed, as its document has it. */
+void tf_context_read_timings(tf_context *context);
 
 /* Adds to the run's timings what a worker measured, and forgets that. */
 void tf_context_add_timings(tf_context *context, tf_timings *more);

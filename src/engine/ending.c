@@ -132,7 +132,7 @@ bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *e
         return false;
     append_totals(context, &seal);
     append_totals(context, &set);
-    tf_context_append_timings(context, &set);
+    tf_timings_append(&context->timings, &set);
     if (proof)
         BSON_APPEND_DOCUMENT(&set, "proof", proof);
     if (context->repair_ms > 0 && context->repaired > 0)

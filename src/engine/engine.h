@@ -141,6 +141,9 @@ typedef struct tf_timings {
 enum { TF_TIMINGS = 6 };
 extern const char *const tf_timing_names[TF_TIMINGS]; /* in their order */
 
+/* Appends {find: ms, …} under "timings": as they are stored in the run and told in JSON. */
+void tf_timings_append(const tf_timings *timings, bson_t *out);
+
 typedef struct tf_outcome {
     char run[TF_RUN_ID_SIZE];
     char migration[128];

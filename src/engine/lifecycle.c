@@ -27,7 +27,7 @@ void tf_lifecycle_interrupt(tf_context *context, const tf_error *error)
         return;
     _cleanup_(bson_destroyp) bson_t *what = BCON_NEW("code", BCON_UTF8(tf_error_name(error->code)), "message", BCON_UTF8(error->message));
     _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("error", BCON_DOCUMENT(what));
-    tf_context_append_timings(context, set);
+    tf_timings_append(&context->timings, set);
     if (tf_run_transition(&context->store, &context->run, TF_STATE_INTERRUPTED, false, set, NULL, &ignored))
         tf_event_append(&context->store, context->run.id, "interrupted", what, &ignored);
 }
@@ -185,7 +185,10 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
     if (!tf_partition_fence(&engine->store, run->id, run->fence, err))
         return false;
     TF_FAILPOINT("resume.after_fence");
-    if (!tf_opening_load(context, run->id, err) || !tf_opening_strategy_fits(engine, context->run.strategy, err) || !tf_opening_context(context, err))
+    if (!tf_opening_load(context, run->id, err))
+        return begin_failed(context, err);
+    tf_context_read_timings(context); /* before anything may fail: the interruption stores them again */
+    if (!tf_opening_strategy_fits(engine, context->run.strategy, err) || !tf_opening_context(context, err))
         return begin_failed(context, err);
     bson_iter_t iter, at;
     if (bson_iter_init(&iter, context->run.doc) && bson_iter_find_descendant(&iter, "plan.documents", &at))
