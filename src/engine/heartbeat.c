@@ -1,11 +1,11 @@
 #include "engine/heartbeat.h"
 
 #include "base/clock.h"
+#include "base/wake.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum { INTERVAL_MS = 5000 };
 
@@ -16,25 +16,10 @@ struct tf_heartbeat {
     char owner[33];
     int64_t fence;
     pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop;
+    tf_wake wake;
     atomic_bool lost;
     _Atomic int64_t until; /* by tf_clock_ms */
 };
-
-static bool wait_interval(tf_heartbeat *heartbeat)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may be set back meanwhile */
-    until.tv_sec += INTERVAL_MS / 1000;
-    pthread_mutex_lock(&heartbeat->mutex);
-    while (!heartbeat->stop && pthread_cond_timedwait(&heartbeat->wake, &heartbeat->mutex, &until) == 0)
-        continue;
-    bool go_on = !heartbeat->stop;
-    pthread_mutex_unlock(&heartbeat->mutex);
-    return go_on;
-}
 
 static void *beat(void *arg)
 {
@@ -45,7 +30,7 @@ static void *beat(void *arg)
     heartbeat->store.client = mongoc_client_pool_pop(heartbeat->client->pool);
     /* fencing others may have used up much of the first lease: then the first renewal does not wait */
     bool due = tf_heartbeat_left_ms(heartbeat) < TF_LEASE_MS - INTERVAL_MS;
-    while (due || wait_interval(heartbeat)) {
+    while (due || tf_wake_rest(&heartbeat->wake, INTERVAL_MS)) {
         tf_error err = {0};
         due = false;
         int64_t before = tf_clock_ms();
@@ -67,16 +52,12 @@ tf_heartbeat *tf_heartbeat_start(tf_client *client, const tf_run *run, const cha
     snprintf(heartbeat->run, sizeof heartbeat->run, "%s", run->id);
     snprintf(heartbeat->owner, sizeof heartbeat->owner, "%s", owner_id);
     heartbeat->fence = run->fence;
-    pthread_mutex_init(&heartbeat->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&heartbeat->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    tf_wake_init(&heartbeat->wake);
     atomic_store(&heartbeat->until, tf_clock_ms() + run->lease_left_ms);
     int failed = pthread_create(&heartbeat->thread, NULL, beat, heartbeat);
     if (failed) {
         tf_error_errno(err, failed, "cannot start a thread");
+        tf_wake_done(&heartbeat->wake);
         free(heartbeat);
         return NULL;
     }
@@ -87,13 +68,9 @@ void tf_heartbeat_stop(tf_heartbeat *heartbeat)
 {
     if (!heartbeat)
         return;
-    pthread_mutex_lock(&heartbeat->mutex);
-    heartbeat->stop = true;
-    pthread_cond_signal(&heartbeat->wake);
-    pthread_mutex_unlock(&heartbeat->mutex);
+    tf_wake_end(&heartbeat->wake);
     pthread_join(heartbeat->thread, NULL);
-    pthread_cond_destroy(&heartbeat->wake);
-    pthread_mutex_destroy(&heartbeat->mutex);
+    tf_wake_done(&heartbeat->wake);
     free(heartbeat);
 }
 

@@ -2,12 +2,11 @@
 
 #include "base/clock.h"
 #include "base/stop.h"
+#include "base/wake.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <tokenfix/bson.h>
 
 enum {
@@ -103,8 +102,7 @@ void tf_conflicts_count(tf_conflicts *all, int attempts, int conflicts, int64_t 
 struct tf_throttle {
     int64_t max_lag_ms;
     double nice;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    tf_wake wake;
     tf_sight sight;
     tf_conflicts conflicts;
     int inside;      /* workers in a batch */
@@ -118,12 +116,7 @@ tf_throttle *tf_throttle_new(int64_t max_lag_ms, double nice)
     tf_throttle *t = bson_malloc0(sizeof *t);
     t->max_lag_ms = max_lag_ms;
     t->nice = nice;
-    pthread_mutex_init(&t->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    tf_wake_init(&t->wake);
     return t;
 }
 
@@ -131,8 +124,7 @@ void tf_throttle_free(tf_throttle *t)
 {
     if (!t)
         return;
-    pthread_cond_destroy(&t->changed);
-    pthread_mutex_destroy(&t->mutex);
+    tf_wake_done(&t->wake);
     free(t);
 }
 
@@ -151,49 +143,37 @@ static void decide(tf_throttle *t, tf_verdict *out)
 void tf_throttle_see(tf_throttle *t, const tf_sight *sight)
 {
     tf_verdict ignored;
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&t->wake.mutex);
     t->sight = *sight;
     decide(t, &ignored);
-    pthread_cond_broadcast(&t->changed);
-    pthread_mutex_unlock(&t->mutex);
+    tf_wake_tell(&t->wake);
+    pthread_mutex_unlock(&t->wake.mutex);
 }
 
 bool tf_throttle_look(tf_throttle *t, tf_verdict *out)
 {
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&t->wake.mutex);
     decide(t, out);
     bool still = t->inside == 0;
-    pthread_mutex_unlock(&t->mutex);
+    pthread_mutex_unlock(&t->wake.mutex);
     return still;
-}
-
-static void wait_a_slice(tf_throttle *t)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += SLICE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    pthread_cond_timedwait(&t->changed, &t->mutex, &until);
 }
 
 bool tf_throttle_enter(tf_throttle *t, bool (*give_up)(void *arg), void *arg, tf_verdict *why)
 {
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&t->wake.mutex);
     for (decide(t, why); why->kind == TF_WAIT; decide(t, why)) {
         bool stop = tf_stop_level() > 0 || (give_up && give_up(arg));
         if (stop) {
-            pthread_mutex_unlock(&t->mutex);
+            pthread_mutex_unlock(&t->wake.mutex);
             *why = (tf_verdict){.kind = TF_GO};
             return false;
         }
-        wait_a_slice(t);
+        tf_wake_wait(&t->wake, SLICE_MS);
     }
     bool go = why->kind == TF_GO;
     t->inside += go;
-    pthread_mutex_unlock(&t->mutex);
+    pthread_mutex_unlock(&t->wake.mutex);
     return go;
 }
 
@@ -201,25 +181,25 @@ void tf_throttle_leave(tf_throttle *t, int64_t worked_ms, int attempts, int conf
 {
     tf_verdict verdict;
     int64_t begun = tf_clock_ms(), until = begun + (int64_t)((double)worked_ms * t->nice);
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&t->wake.mutex);
     t->inside--;
     tf_conflicts_count(&t->conflicts, attempts, conflicts, begun);
     for (decide(t, &verdict); tf_clock_ms() < until && tf_stop_level() == 0; decide(t, &verdict)) {
         if (verdict.kind != TF_GO && verdict.kind != TF_WAIT) /* nothing to be nice for any more */
             break;
-        wait_a_slice(t);
+        tf_wake_wait(&t->wake, SLICE_MS);
     }
     if (until > begun)
         t->held_ms[TF_PAUSE_NONE] += tf_clock_ms() - begun;
-    pthread_mutex_unlock(&t->mutex);
+    pthread_mutex_unlock(&t->wake.mutex);
 }
 
 int64_t tf_throttle_held_ms(tf_throttle *t, tf_pause reason)
 {
     tf_verdict ignored;
-    pthread_mutex_lock(&t->mutex);
+    pthread_mutex_lock(&t->wake.mutex);
     decide(t, &ignored);
     int64_t ms = t->held_ms[reason];
-    pthread_mutex_unlock(&t->mutex);
+    pthread_mutex_unlock(&t->wake.mutex);
     return ms;
 }

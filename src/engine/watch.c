@@ -1,13 +1,13 @@
 #include "engine/watch.h"
 
 #include "base/clock.h"
+#include "base/wake.h"
 #include "db/lag.h"
 #include "store/control.h"
 #include "store/event.h"
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #include <tokenfix/cleanup.h>
 #include <unistd.h>
 
@@ -26,9 +26,7 @@ struct tf_watch {
     tf_watch_tell tell;
     void *arg;
     pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop;
+    tf_wake wake;
 };
 
 /* ---- looking ---- */
@@ -154,23 +152,6 @@ static void turn(tf_watch *watch, mongoc_client_t *client)
 
 /* ---- the thread ---- */
 
-static bool wait_a_while(tf_watch *watch)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    pthread_mutex_lock(&watch->mutex);
-    while (!watch->stop && pthread_cond_timedwait(&watch->wake, &watch->mutex, &until) == 0)
-        continue;
-    bool go_on = !watch->stop;
-    pthread_mutex_unlock(&watch->mutex);
-    return go_on;
-}
-
 static void *keep_watch(void *arg)
 {
     tf_watch *watch = arg;
@@ -178,7 +159,7 @@ static void *keep_watch(void *arg)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals belong to the main thread */
     mongoc_client_t *client = NULL;
-    while (wait_a_while(watch)) {
+    while (tf_wake_rest(&watch->wake, LOOK_MS)) {
         if (!client) /* a run that is over by now never needs it */
             client = tf_client_impatient(watch->engine->store.client, "tokenfix-watch", PATIENCE_MS);
         watch->store.client = client;
@@ -215,16 +196,12 @@ tf_watch *tf_watch_start(const tf_engine *engine, const tf_run *run, tf_watch_te
     watch->since = tf_clock_ms();
     watch->tell = tell;
     watch->arg = arg;
-    pthread_mutex_init(&watch->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    tf_wake_init(&watch->wake);
     turn(watch, engine->store.client);
     int failed = pthread_create(&watch->thread, NULL, keep_watch, watch);
     if (failed) {
         tf_error_errno(err, failed, "cannot start a thread");
+        tf_wake_done(&watch->wake);
         tf_throttle_free(watch->throttle);
         free(watch);
         return NULL;
@@ -236,13 +213,9 @@ void tf_watch_stop(tf_watch *watch, tf_run *run)
 {
     if (!watch)
         return;
-    pthread_mutex_lock(&watch->mutex);
-    watch->stop = true;
-    pthread_cond_signal(&watch->wake);
-    pthread_mutex_unlock(&watch->mutex);
+    tf_wake_end(&watch->wake);
     pthread_join(watch->thread, NULL);
-    pthread_cond_destroy(&watch->wake);
-    pthread_mutex_destroy(&watch->mutex);
+    tf_wake_done(&watch->wake);
     tf_throttle_free(watch->throttle);
     tf_lag_done(&watch->lag);
     run->stored = run->state = watch->run.stored;
