@@ -1,28 +1,6 @@
 /* tokenfix pause, continue, cancel: what another terminal asks of a run, and what the run does. */
 #include "fault/fault.h"
-
-#include <fcntl.h>
-
-/* A file that makes a run pause; removed by pause_file_done. */
-typedef struct pause_file {
-    char *folder, path[256];
-} pause_file;
-
-static void pause_file_done(pause_file *file)
-{
-    tf_folder_remove(file->folder);
-}
-
-#define PAUSE_FILE __attribute__((cleanup(pause_file_done))) pause_file
-
-static void create(pause_file *file)
-{
-    file->folder = tf_folder_make();
-    snprintf(file->path, sizeof file->path, "%s/pause", file->folder);
-    int fd = open(file->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-}
+#include "support/pauses.h"
 
 static tf_program *start(tf_fixture *f, const char *command, ...) __attribute__((sentinel));
 static tf_program *start(tf_fixture *f, const char *command, ...)
@@ -35,17 +13,6 @@ static tf_program *start(tf_fixture *f, const char *command, ...)
         n++;
     va_end(args);
     return tf_program_start(f, &(tf_program_options){.argv = argv});
-}
-
-/* Waits until that many runs match. */
-static void wait_for_run(tf_fixture *f, const char *filter)
-{
-    for (int n = 0; n < 1200; n++) {
-        if (tf_fixture_count(f, f->state_db, "runs", filter) > 0)
-            return;
-        usleep(50000);
-    }
-    fail_msg("no run is ever %s", filter);
 }
 
 static void wait_for_batches(tf_fixture *f, const char *run, int64_t least)
@@ -70,31 +37,16 @@ static void assert_refused(const tf_program *p, const char *code, const char *me
     assert_true(*tf_program_text(p, "error.hint"));
 }
 
-static int64_t held(const tf_program *p, const char *reason)
-{
-    for (int i = 0; i < 8; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "data.pauses.%d.reason", i);
-        if (!tf_program_has(p, path))
-            break;
-        bool same = strcmp(tf_program_text(p, path), reason) == 0;
-        snprintf(path, sizeof path, "data.pauses.%d.ms", i);
-        if (same)
-            return tf_program_number(p, path);
-    }
-    return 0;
-}
-
 /* ---- pause and continue ---- */
 
 static void control__paused_run_rests_until_it_is_continued(void **state)
 {
     tf_fixture *f = *state;
-    PAUSE_FILE file;
+    TF_PAUSES_FILE file;
     tf_tokens_sample(f, 30);
-    create(&file);
+    tf_pauses_file_make(&file);
     tf_program *up = start(f, "up", "--batch-size", "5", "--pause-file", file.path, NULL);
-    wait_for_run(f, "{\"state\": \"paused\", \"pause.reason\": \"pause_file\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\", \"pause.reason\": \"pause_file\"}");
     assert_int_equal(tf_batches(f), 0);
 
     tf_program *p = control(f, "pause");
@@ -120,9 +72,9 @@ static void control__paused_run_rests_until_it_is_continued(void **state)
     tf_program_wait(up, 60);
     assert_exit(up, 0);
     assert_int_equal(tf_tokens_wrong(f), 0);
-    assert_true(held(up, "request") > 0);
-    assert_true(held(up, "pause_file") > 0);
-    assert_int_equal(held(up, "majority_lag"), 0);
+    assert_true(tf_pauses_held(up, "request") > 0);
+    assert_true(tf_pauses_held(up, "pause_file") > 0);
+    assert_int_equal(tf_pauses_held(up, "majority_lag"), 0);
     assert_has(up->err, "paused:");
     assert_has(up->err, "asked for it");
     assert_has(up->err, "goes on");
@@ -134,11 +86,11 @@ static void control__paused_run_rests_until_it_is_continued(void **state)
 static void control__pause_of_its_own_is_not_ended_by_continue(void **state)
 {
     tf_fixture *f = *state;
-    PAUSE_FILE file;
+    TF_PAUSES_FILE file;
     tf_tokens_sample(f, 4);
-    create(&file);
+    tf_pauses_file_make(&file);
     tf_program *up = start(f, "up", "--pause-file", file.path, NULL);
-    wait_for_run(f, "{\"state\": \"paused\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\"}");
     tf_program *p = control(f, "continue");
     assert_refused(p, "NOTHING_TO_DO", "exists");
     assert_has(tf_program_text(p, "error.hint"), "by itself");
@@ -162,17 +114,17 @@ static void control__request_that_is_not_waited_for_can_be_withdrawn(void **stat
     assert_int_equal(kill(up->pid, SIGCONT), 0);
     tf_program_wait(up, 60);
     assert_exit(up, 0);
-    assert_int_equal(held(up, "request"), 0);
+    assert_int_equal(tf_pauses_held(up, "request"), 0);
 }
 
 static void control__interrupt_ends_a_pause_at_once(void **state)
 {
     tf_fixture *f = *state;
-    PAUSE_FILE file;
+    TF_PAUSES_FILE file;
     tf_tokens_sample(f, 30);
-    create(&file);
+    tf_pauses_file_make(&file);
     tf_program *up = start(f, "up", "--batch-size", "5", "--pause-file", file.path, NULL);
-    wait_for_run(f, "{\"state\": \"paused\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\"}");
     assert_int_equal(kill(up->pid, SIGINT), 0);
     tf_program_wait(up, 20);
     assert_exit(up, 7);
@@ -185,11 +137,11 @@ static void control__interrupt_ends_a_pause_at_once(void **state)
 /* Who takes a run over is not bound by what its former owner was asked for. */
 static void owner_dies(tf_fixture *f, const char *strategy)
 {
-    PAUSE_FILE file;
+    TF_PAUSES_FILE file;
     tf_tokens_sample(f, 30);
-    create(&file);
+    tf_pauses_file_make(&file);
     tf_program *up = start(f, "up", "--batch-size", "5", "--strategy", strategy, "--pause-file", file.path, NULL);
-    wait_for_run(f, "{\"state\": \"paused\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\"}");
     assert_exit(control(f, "pause"), 0);
     assert_int_equal(kill(up->pid, SIGKILL), 0);
     tf_program_wait(up, 20);
@@ -199,7 +151,7 @@ static void owner_dies(tf_fixture *f, const char *strategy)
     assert_has(tf_program_text(p, "error.hint"), "--resume=");
     p = tf_up(f, "--resume");
     assert_exit(p, 0);
-    assert_int_equal(held(p, "request"), 0);
+    assert_int_equal(tf_pauses_held(p, "request"), 0);
     assert_int_equal(tf_tokens_wrong(f), 0);
     fault_assert_proven(f);
 }
@@ -223,7 +175,7 @@ static void control__cancelled_run_keeps_what_it_did_and_can_be_taken_back(void 
         const char *strategy = journal ? "journal" : "transaction";
         tf_tokens_sample(f, 60);
         tf_program *up = start(f, "up", "--batch-size", "5", "--strategy", strategy, "--nice", "1000", NULL);
-        wait_for_run(f, "{\"state\": \"running\"}");
+        tf_pauses_wait_for(f, "{\"state\": \"running\"}");
         _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, "up");
         const char *id = fault_text(run, "_id");
         wait_for_batches(f, id, 1);
@@ -275,7 +227,7 @@ static void control__cancel_behind_the_last_batch_counts(void **state)
     tf_fixture *f = *state;
     tf_tokens_sample(f, 4);
     tf_program *up = start(f, "up", "--nice", "1000", NULL);
-    wait_for_run(f, "{\"state\": \"running\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"running\"}");
     _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, "up");
     wait_for_batches(f, fault_text(run, "_id"), 1);
     assert_exit(control(f, "cancel"), 0);
@@ -289,7 +241,7 @@ static void control__cancel_behind_the_last_batch_counts(void **state)
 static const char *cancel_down(tf_fixture *f, const char *target)
 {
     tf_program *down = start(f, "down", target, "--batch-size", "5", "--nice", "1000", NULL);
-    wait_for_run(f, "{\"direction\": \"down\", \"state\": \"running\"}");
+    tf_pauses_wait_for(f, "{\"direction\": \"down\", \"state\": \"running\"}");
     _cleanup_(bson_destroyp) bson_t *run = fault_newest(f, "down");
     wait_for_batches(f, fault_text(run, "_id"), 1);
     assert_exit(control(f, "cancel"), 0);
@@ -364,15 +316,15 @@ static void control__says_why_there_is_nobody_to_ask(void **state)
 static void control__needs_no_more_than_the_role_of_a_run(void **state)
 {
     tf_fixture *f = *state;
-    PAUSE_FILE file;
+    TF_PAUSES_FILE file;
     static const char *const others[] = {"cashu_wallets", NULL};
     tf_tokens_sample(f, 4);
-    create(&file);
+    tf_pauses_file_make(&file);
     const char *login = tf_fixture_login(f, "run", "cashu_tokens", others);
     const char *const up_argv[] = {"up", "--confirm", "--yes", "--json", "--pause-file", file.path, NULL};
     const char *const pause_argv[] = {"pause", "--json", NULL}, *const cancel_argv[] = {"cancel", "--json", NULL};
     tf_program *up = tf_program_start(f, &(tf_program_options){.argv = up_argv, .uri = login});
-    wait_for_run(f, "{\"state\": \"paused\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\"}");
     assert_exit(tf_program_exec(f, &(tf_program_options){.argv = pause_argv, .uri = login}), 0);
     const char *reader = tf_fixture_login(f, "reader", "cashu_tokens", others);
     assert_exit(tf_program_exec(f, &(tf_program_options){.argv = cancel_argv, .uri = reader}), 8);

@@ -1,32 +1,6 @@
 /* What holds a run up by itself: load, conflicts, nice; and what stops it. Lag is in fault/test_lag.c. */
+#include "support/pauses.h"
 #include "support/tokens.h"
-
-#include <unistd.h>
-
-static int64_t held(const tf_program *p, const char *reason)
-{
-    for (int i = 0; i < 8; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "data.pauses.%d.reason", i);
-        if (!tf_program_has(p, path))
-            break;
-        bool same = strcmp(tf_program_text(p, path), reason) == 0;
-        snprintf(path, sizeof path, "data.pauses.%d.ms", i);
-        if (same)
-            return tf_program_number(p, path);
-    }
-    return 0;
-}
-
-static void wait_for_run(tf_fixture *f, const char *filter)
-{
-    for (int n = 0; n < 1200; n++) {
-        if (tf_fixture_count(f, f->state_db, "runs", filter) > 0)
-            return;
-        usleep(50000);
-    }
-    fail_msg("no run is ever %s", filter);
-}
 
 /* A number of serverStatus that a test can set: open cursors that never time out. */
 #define CURSORS "metrics.cursor.open.noTimeout"
@@ -48,14 +22,14 @@ static void throttle__pauses_while_a_load_is_reached(void **state)
     mongoc_cursor_t *cursor = open_cursor(f);
     const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--max-load", "connections.current=1000000", "--max-load", CURSORS "=1", NULL};
     tf_program *up = tf_program_start(f, &(tf_program_options){.argv = argv});
-    wait_for_run(f, "{\"state\": \"paused\", \"pause.reason\": \"load\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\", \"pause.reason\": \"load\"}");
     tf_program *p = tf_program_run(f, "status", "--json", NULL);
     assert_string_equal(tf_program_text(p, "data.runs.0.pause.message"), CURSORS " is 1, the limit is 1");
     assert_int_equal(tf_batches(f), 0);
     mongoc_cursor_destroy(cursor);
     tf_program_wait(up, 60);
     assert_exit(up, 0);
-    assert_true(held(up, "load") > 0);
+    assert_true(tf_pauses_held(up, "load") > 0);
     assert_has(up->err, CURSORS " is 1");
     assert_int_equal(tf_tokens_wrong(f), 0);
 }
@@ -153,7 +127,7 @@ static void throttle__rests_where_its_batches_meet_conflicts(void **state)
     mongoc_client_session_destroy(session);
     tf_program_wait(up, 120);
     assert_exit(up, 0);
-    assert_true(held(up, "conflicts") >= 900);
+    assert_true(tf_pauses_held(up, "conflicts") >= 900);
     assert_int_equal(tf_tokens_wrong(f), 0);
 }
 
@@ -163,10 +137,10 @@ static void throttle__nice_rests_as_long_as_it_works(void **state)
     tf_tokens_sample(f, 60);
     tf_program *up = tf_up(f, "--batch-size", "10", "--nice", "2");
     assert_exit(up, 0);
-    int64_t rested = held(up, "nice"), all = tf_program_number(up, "data.repairMs");
+    int64_t rested = tf_pauses_held(up, "nice"), all = tf_program_number(up, "data.repairMs");
     if (rested == 0 || rested < all / 4) /* two thirds, but for what is no batch */
         fail_msg("%d of %d ms were rest", (int)rested, (int)all);
-    assert_int_equal(held(tf_down(f), "nice"), 0);
+    assert_int_equal(tf_pauses_held(tf_down(f), "nice"), 0);
 }
 
 /* With a batch time that nothing keeps the batches become small; --batch-size is the ceiling. */

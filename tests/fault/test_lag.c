@@ -1,5 +1,6 @@
 /* Three nodes, of which some stop applying what they get: the run waits for them, and says so. */
 #include "fault/fault.h"
+#include "support/pauses.h"
 
 static tf_sandbox sandbox;
 
@@ -96,42 +97,24 @@ static tf_program *start(tf_fixture *f, const char *strategy, const char *file)
     return tf_program_start(f, &(tf_program_options){.argv = argv});
 }
 
-static void wait_for_run(tf_fixture *f, const char *filter)
-{
-    for (int n = 0; n < 1200; n++) {
-        if (tf_fixture_count(f, f->state_db, "runs", filter) > 0)
-            return;
-        usleep(50000);
-    }
-    fail_msg("no run is ever %s", filter);
-}
-
-static void make_file(const char *folder, char *path, size_t size)
-{
-    snprintf(path, size, "%s/pause", folder);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fclose(file);
-}
-
 /* The run waits behind its pause file until the members have been stopped, then that reason takes over. */
 static void lags(tf_fixture *f, const char *strategy, unsigned members, const char *reason)
 {
-    char *folder = tf_folder_make(), path[256], text[128];
-    make_file(folder, path, sizeof path);
+    TF_PAUSES_FILE file;
+    char text[128];
+    tf_pauses_file_make(&file);
     tf_tokens_sample(f, 30);
-    tf_program *up = start(f, strategy, path);
-    wait_for_run(f, "{\"state\": \"paused\", \"pause.reason\": \"pause_file\"}");
+    tf_program *up = start(f, strategy, file.path);
+    tf_pauses_wait_for(f, "{\"state\": \"paused\", \"pause.reason\": \"pause_file\"}");
     int port = stop_applying(members);
     wait_until_behind(f, members);
-    unlink(path);
+    unlink(file.path);
     snprintf(text, sizeof text, "paused: member 127.0.0.1:%d is", port);
     if (members > 1)
         snprintf(text, sizeof text, "paused: the majority is");
     bool saw = tf_program_saw(up, text);
     int64_t batches = tf_batches(f);
     stop_applying(0);
-    tf_folder_remove(folder);
     if (!saw) {
         tf_program_wait(up, 60);
         fail_msg("not said: %s\n%s\n%s", text, up->err, up->out);
@@ -171,16 +154,15 @@ static void lag__pause_outlives_the_connection_and_a_failover(void **state)
 {
     tf_fixture *f = *state;
     bson_error_t error;
-    char *folder = tf_folder_make(), path[256];
-    make_file(folder, path, sizeof path);
+    TF_PAUSES_FILE file;
+    tf_pauses_file_make(&file);
     tf_tokens_sample(f, 60);
-    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--batch-size", "5", "--nice", "1000", "--pause-file", path, NULL};
+    const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--batch-size", "5", "--nice", "1000", "--pause-file", file.path, NULL};
     tf_program *up = tf_program_start(f, &(tf_program_options){.argv = argv});
-    wait_for_run(f, "{\"state\": \"paused\"}");
+    tf_pauses_wait_for(f, "{\"state\": \"paused\"}");
     assert_exit(tf_program_run(f, "pause", NULL), 0);
     fail_watch(f, "\"alwaysOn\"");
-    unlink(path);
-    tf_folder_remove(folder);
+    unlink(file.path);
     tf_program *p = tf_program_run(f, "continue", "--wait", "2", "--json", NULL);
     assert_exit(p, 1);
     assert_string_equal(tf_program_text(p, "error.code"), "NO_ANSWER");
