@@ -2,93 +2,21 @@
 
 #include "base/docs.h"
 #include "base/field.h"
+#include "check/accounts.h"
 #include "check/amount.h"
-#include "check/since.h"
 #include "check/tally.h"
 #include "db/id.h"
 #include "store/ledger.h"
 
 #include <tokenfix/cleanup.h>
 
-enum { CHUNK = 500, EXAMPLES = 100, STATUSES = 32 };
+enum { EXAMPLES = 100, STATUSES = 32 };
 
 void tf_balance_result_done(tf_balance_result *result)
 {
     if (result->examples)
         bson_destroy(result->examples);
     *result = (tf_balance_result){0};
-}
-
-/* ---- the server's sums ---- */
-
-/* Negative amounts move a sum as far as positive ones. $abs would refuse the smallest number. */
-static void append_magnitude(bson_t *out, const char *key, const tf_repair *repair)
-{
-    _cleanup_bson_ bson_t amount = BSON_INITIALIZER;
-    tf_amount_expression(&amount, "a", repair->ledger.amount, repair->ledger.scale);
-    BCON_APPEND(out, key, "{", "$let", "{", "vars", BCON_DOCUMENT(&amount), "in", "{", "$cond", "[", "{", "$lt", "[", BCON_UTF8("$$a"),
-                BCON_INT32(0), "]", "}", "{", "$subtract", "[", BCON_INT64(0), BCON_UTF8("$$a"), "]", "}", BCON_UTF8("$$a"), "]", "}", "}",
-                "}");
-}
-
-/* {owner, sums: [{status, n, amount, since}]} for every account; since: how much of it was created or changed after
- * `started` */
-static bson_t *accounts_pipeline(const tf_repair *repair, int64_t started)
-{
-    _cleanup_bson_ bson_t key = BSON_INITIALIZER, group = BSON_INITIALIZER;
-    _cleanup_bson_ bson_t amount = BSON_INITIALIZER, changed = BSON_INITIALIZER;
-    char status[300];
-    snprintf(status, sizeof status, "$%s", repair->ledger.status);
-    tf_tally_owner_expression(repair, &key, "o");
-    BSON_APPEND_UTF8(&key, "s", status);
-    tf_amount_expression(&amount, "$sum", repair->ledger.amount, repair->ledger.scale);
-    BSON_APPEND_DOCUMENT(&group, "_id", &key);
-    BCON_APPEND(&group, "n", "{", "$sum", BCON_INT32(1), "}");
-    BSON_APPEND_DOCUMENT(&group, "amount", &amount);
-    if (started) {
-        tf_since_expression(repair, started, &changed, "if");
-        append_magnitude(&changed, "then", repair);
-        BSON_APPEND_INT32(&changed, "else", 0);
-        BCON_APPEND(&group, "since", "{", "$sum", "{", "$cond", BCON_DOCUMENT(&changed), "}", "}");
-    }
-    return BCON_NEW("0", "{", "$group", BCON_DOCUMENT(&group), "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$_id.o"), "sums", "{",
-                    "$push", "{", "status", BCON_UTF8("$_id.s"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"), "since",
-                    BCON_UTF8("$since"), "}", "}", "}", "}", "2", "{", "$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"),
-                    "sums", BCON_INT32(1), "}", "}");
-}
-
-/* Takes a cursor of accounts apart into chunks. */
-typedef bool (*chunk_visit)(void *arg, tf_docs *chunk, tf_error *err);
-
-static bool visit_chunks(mongoc_cursor_t *owned, const tf_op *op, chunk_visit visit, void *arg, tf_error *err)
-{
-    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = owned;
-    tf_docs chunk = {0};
-    const bson_t *doc = NULL;
-    int got;
-    bool ok = true;
-    while (ok && (got = tf_cursor_next(cursor, op, &doc, err)) == 1) {
-        tf_docs_add(&chunk, doc);
-        if (chunk.count == CHUNK || chunk.length > (4u << 20)) {
-            ok = visit(arg, &chunk, err);
-            tf_docs_clear(&chunk);
-        }
-    }
-    ok = ok && got == 0 && (chunk.count == 0 || visit(arg, &chunk, err));
-    tf_docs_done(&chunk);
-    return ok;
-}
-
-static bool visit_accounts(const tf_store *store, const tf_repair *repair, int64_t started, chunk_visit visit, void *arg,
-                           tf_error *err)
-{
-    tf_op op = tf_store_op(store, NULL, "add up the balances");
-    op.db = store->repaired;
-    _cleanup_(bson_destroyp) bson_t *pipeline = accounts_pipeline(repair, started);
-    /* owners are told apart by their bytes, as the batches do, whatever the collection's own collation says */
-    _cleanup_(bson_destroyp) bson_t *opts =
-        BCON_NEW("allowDiskUse", BCON_BOOL(true), "collation", "{", "locale", "simple", "}");
-    return visit_chunks(tf_op_aggregate(&op, repair->collection, pipeline, opts), &op, visit, arg, err);
 }
 
 /* ---- before, moved ---- */
@@ -99,29 +27,9 @@ typedef struct writer {
     int64_t accounts;
 } writer;
 
-/* The sums must be whole 64-bit numbers; the server says otherwise by a double. */
-static bool sums_are_whole(const bson_t *account, tf_error *err)
-{
-    bson_iter_t iter, sums, fields;
-    int64_t ignored;
-    if (!bson_iter_init_find(&iter, account, "sums") || !bson_iter_recurse(&iter, &sums))
-        return true;
-    while (bson_iter_next(&sums))
-        if (bson_iter_recurse(&sums, &fields) && bson_iter_find(&fields, "amount") &&
-            !tf_amount_read_sum(&fields, &ignored, err))
-            return false;
-    return true;
-}
-
 static bool write_chunk(void *arg, tf_docs *chunk, tf_error *err)
 {
     writer *w = arg;
-    for (size_t i = 0; i < chunk->count; i++) {
-        bson_t account;
-        tf_docs_view(chunk, i, &account);
-        if (!sums_are_whole(&account, err))
-            return false;
-    }
     w->accounts += (int64_t)chunk->count;
     return tf_ledger_write(w->store, w->run, w->phase, chunk, err);
 }
@@ -129,7 +37,7 @@ static bool write_chunk(void *arg, tf_docs *chunk, tf_error *err)
 bool tf_balance_record(const tf_store *store, const tf_repair *repair, const char *run, int64_t *accounts, tf_error *err)
 {
     writer w = {.store = store, .run = run, .phase = "before"};
-    bool ok = !repair->ledger.present || visit_accounts(store, repair, 0, write_chunk, &w, err);
+    bool ok = !repair->ledger.present || tf_accounts_read(store, repair, 0, write_chunk, &w, err);
     *accounts = w.accounts;
     return ok;
 }
@@ -146,7 +54,7 @@ bool tf_balance_post(const tf_store *store, const char *run, tf_error *err)
         "created", BCON_UTF8("$_id.c"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"), "}", "}", "}", "}", "5", "{", "$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"),
         "sums", BCON_INT32(1), "}", "}");
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("allowDiskUse", BCON_BOOL(true));
-    return visit_chunks(tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, opts), &op, write_chunk, &w, err);
+    return tf_accounts_walk(tf_op_aggregate(&op, tf_store_name(store, TF_BATCHES).text, pipeline, opts), &op, write_chunk, &w, err);
 }
 
 /* ---- comparison of one account ---- */
@@ -333,20 +241,43 @@ static uint64_t owner_hash(const bson_t *row)
     return tf_ledger_owner(row, &owner) ? hash_of(&owner) : 0;
 }
 
+/* Rows of the ledger by the hash of their owner. */
+typedef struct place {
+    uint64_t hash;
+    size_t at;
+} place;
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static place *places_new(const tf_docs *rows)
+{
+    place *places = bson_malloc0((rows->count + 1) * sizeof *places);
+    for (size_t i = 0; i < rows->count; i++) {
+        bson_t row;
+        tf_docs_view(rows, i, &row);
+        places[i] = (place){.hash = owner_hash(&row), .at = i};
+    }
+    qsort(places, rows->count, sizeof *places, compare_hashes);
+    return places;
+}
+
 /* The row with exactly this owner; where numbers of another type made the same account, the server finds it. */
-static bool find_row(comparison *c, const tf_docs *rows, const bson_t *owner, size_t hint, tf_docs *single, bson_t *row,
+static bool find_row(comparison *c, const tf_docs *rows, const place *places, const bson_t *owner, tf_docs *single, bson_t *row,
                      bool *found, tf_error *err)
 {
     uint64_t hash = hash_of(owner);
-    for (size_t k = 0; k < rows->count; k++) {
-        tf_docs_view(rows, (hint + k) % rows->count, row);
-        if (owner_hash(row) == hash) {
-            *found = true;
-            return true;
-        }
-    }
+    const place *known = bsearch(&hash, places, rows->count, sizeof *places, compare_hashes);
     _cleanup_bson_ bson_t keys = BSON_INITIALIZER;
     uint32_t n = 0;
+    *found = true;
+    if (known) {
+        tf_docs_view(rows, known->at, row);
+        return true;
+    }
     append_key(c, owner, &keys, &n);
     if (!fetch_rows(c, &keys, single, err))
         return false;
@@ -369,13 +300,14 @@ static bool compare_chunk(void *arg, tf_docs *chunk, tf_error *err)
             append_key(c, &owner, &keys, &n);
     }
     bool ok = fetch_rows(c, &keys, &rows, err);
+    _cleanup_free_ place *places = places_new(&rows);
     for (size_t i = 0; ok && i < chunk->count; i++) {
         bson_t account, owner, row;
         tf_docs_view(chunk, i, &account);
         bool found = false;
         if (!tf_field_view(&account, "owner", &owner))
             continue;
-        ok = find_row(c, &rows, &owner, i, &single, &row, &found, err);
+        ok = find_row(c, &rows, places, &owner, &single, &row, &found, err);
         if (ok && found)
             remember(c, &row);
         ok = ok && compare_account(c, &owner, &account, found ? &row : NULL, err);
@@ -384,12 +316,6 @@ static bool compare_chunk(void *arg, tf_docs *chunk, tf_error *err)
     tf_docs_done(&rows);
     tf_docs_done(&single);
     return ok;
-}
-
-static int compare_hashes(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
 }
 
 /* Accounts of the ledger that have no document any more. */
@@ -414,6 +340,13 @@ static bool compare_vanished(comparison *c, tf_error *err)
     return got == 0;
 }
 
+static void start_anew(comparison *c)
+{
+    tf_balance_result_done(c->result);
+    *c->result = (tf_balance_result){.examples = bson_new()};
+    c->seen_count = 0;
+}
+
 bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf_run *run, bool record,
                         tf_balance_result *out, tf_error *err)
 {
@@ -421,7 +354,12 @@ bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf
     if (!repair->ledger.present)
         return true;
     comparison c = {.store = store, .repair = repair, .run = run, .record = record, .result = out};
-    bool ok = visit_accounts(store, repair, run->started_at, compare_chunk, &c, err) && compare_vanished(&c, err);
+    bool ok = tf_accounts_read(store, repair, 0, compare_chunk, &c, err);
+    if (ok && out->explained + out->unexplained > 0) { /* by what was written since? */
+        start_anew(&c);
+        ok = tf_accounts_read(store, repair, run->started_at, compare_chunk, &c, err);
+    }
+    ok = ok && compare_vanished(&c, err);
     free(c.seen);
     if (!ok)
         tf_balance_result_done(out);

@@ -252,17 +252,30 @@ int64_t tf_tally_odd(const tf_tally *tally)
     return tally->odd;
 }
 
-void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key)
+void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key, bool flat)
 {
     bson_t owner;
     bson_append_document_begin(out, key, -1, &owner);
     for (size_t i = 0; i < repair->ledger.owners; i++) {
         char name[256], field[300];
         flat_name(repair->ledger.owner[i], name, sizeof name);
-        snprintf(field, sizeof field, "$%s", repair->ledger.owner[i]);
+        if (flat)
+            snprintf(field, sizeof field, "$_id.o%zu", i);
+        else
+            snprintf(field, sizeof field, "$%s", repair->ledger.owner[i]);
         BSON_APPEND_UTF8(&owner, name, field);
     }
     bson_append_document_end(out, &owner);
+}
+
+void tf_tally_owner_key(const tf_repair *repair, bson_t *out)
+{
+    for (size_t i = 0; i < repair->ledger.owners; i++) {
+        char name[24], field[300];
+        snprintf(name, sizeof name, "o%zu", i);
+        snprintf(field, sizeof field, "$%s", repair->ledger.owner[i]);
+        BSON_APPEND_UTF8(out, name, field);
+    }
 }
 
 /* Inclusion of a path and of one below it collide on the server: the shorter one covers both. */

@@ -29,8 +29,12 @@ void tf_tally_append(tf_tally *tally, bson_t *out, const char *key);
 int64_t tf_tally_amount(const tf_tally *tally);
 int64_t tf_tally_odd(const tf_tally *tally);
 
-/* The key of an account on the server: appends {owner field: "$path", …} under `key`; dots of a path become '_'. */
-void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key);
+/* The server's expression for an owner under `key`: {npub: "$npub", …}; `flat`: of what tf_tally_owner_key has put in the _id of
+ * the $group before it, {npub: "$_id.o0", …}. */
+void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key, bool flat);
+
+/* Appends {o0: "$npub", o1: …}: a document within the key of a $group costs the server half as much again. */
+void tf_tally_owner_key(const tf_repair *repair, bson_t *out);
 
 /* Appends to a projection what tf_tally_add reads of `after`. */
 void tf_tally_project(const tf_repair *repair, bson_t *projection);

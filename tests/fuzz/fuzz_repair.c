@@ -30,7 +30,8 @@ static void check_ledger(const tf_repair *repair)
         return;
     FUZZ_CHECK(repair->ledger.owners > 0 && repair->ledger.owners <= TF_LEDGER_OWNERS_MAX);
     FUZZ_CHECK(repair->ledger.scale >= 0 && repair->ledger.scale <= 12);
-    tf_tally_owner_expression(repair, &out, "o");
+    tf_tally_owner_expression(repair, &out, "o", false);
+    tf_tally_owner_key(repair, &out);
     tf_tally_project(repair, &out);
     tf_amount_expression(&out, "a", repair->ledger.amount, repair->ledger.scale);
     FUZZ_CHECK(tf_doc_is_sound(&out));

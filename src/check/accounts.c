@@ -1,0 +1,159 @@
+/* The server's sums of every account. */
+#include "check/accounts.h"
+
+#include "check/amount.h"
+#include "check/since.h"
+#include "check/tally.h"
+#include "db/id.h"
+
+#include <tokenfix/cleanup.h>
+
+enum { CHUNK = 500, CHUNK_BYTES = 4 << 20 };
+
+/* ---- the pipeline ---- */
+
+/* Negative amounts move a sum as far as positive ones. $abs would refuse the smallest number. */
+static void append_magnitude(bson_t *out, const char *key, const tf_repair *repair)
+{
+    _cleanup_bson_ bson_t amount = BSON_INITIALIZER;
+    tf_amount_expression(&amount, "a", repair->ledger.amount, repair->ledger.scale);
+    BCON_APPEND(out, key, "{", "$let", "{", "vars", BCON_DOCUMENT(&amount), "in", "{", "$cond", "[", "{", "$lt", "[", BCON_UTF8("$$a"),
+                BCON_INT32(0), "]", "}", "{", "$subtract", "[", BCON_INT64(0), BCON_UTF8("$$a"), "]", "}", BCON_UTF8("$$a"), "]", "}", "}",
+                "}");
+}
+
+static void append_since(const tf_repair *repair, int64_t started, bson_t *group)
+{
+    _cleanup_bson_ bson_t changed = BSON_INITIALIZER;
+    tf_since_expression(repair, started, &changed, "if");
+    append_magnitude(&changed, "then", repair);
+    BSON_APPEND_INT32(&changed, "else", 0);
+    BCON_APPEND(group, "since", "{", "$sum", "{", "$cond", BCON_DOCUMENT(&changed), "}", "}");
+}
+
+/* {owner, sums: [{status, n, amount, since}]} for every account. A document within the key of a $group, the owner, costs half as
+ * much again as its fields one by one: quick. */
+static bson_t *pipeline_new(const tf_repair *repair, bool quick, int64_t started)
+{
+    _cleanup_bson_ bson_t key = BSON_INITIALIZER, owner = BSON_INITIALIZER, group = BSON_INITIALIZER, sum = BSON_INITIALIZER;
+    char status[300];
+    snprintf(status, sizeof status, "$%s", repair->ledger.status);
+    if (quick) {
+        tf_tally_owner_key(repair, &key);
+        tf_tally_owner_expression(repair, &owner, "_id", true);
+    } else {
+        tf_tally_owner_expression(repair, &key, "o", false);
+        BSON_APPEND_UTF8(&owner, "_id", "$_id.o");
+    }
+    BSON_APPEND_UTF8(&key, "s", status);
+    tf_amount_expression(&sum, "$sum", repair->ledger.amount, repair->ledger.scale);
+    BSON_APPEND_DOCUMENT(&group, "_id", &key);
+    BCON_APPEND(&group, "n", "{", "$sum", BCON_INT32(1), "}");
+    BSON_APPEND_DOCUMENT(&group, "amount", &sum);
+    if (started)
+        append_since(repair, started, &group);
+    BCON_APPEND(&owner, "sums", "{", "$push", "{", "status", BCON_UTF8("$_id.s"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"),
+                "since", BCON_UTF8("$since"), "}", "}");
+    return BCON_NEW("0", "{", "$group", BCON_DOCUMENT(&group), "}", "1", "{", "$group", BCON_DOCUMENT(&owner), "}", "2", "{", "$project",
+                    "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"), "sums", BCON_INT32(1), "}", "}");
+}
+
+static mongoc_cursor_t *open_cursor(const tf_op *op, const tf_repair *repair, bool quick, int64_t started)
+{
+    _cleanup_(bson_destroyp) bson_t *pipeline = pipeline_new(repair, quick, started);
+    /* owners are told apart by their bytes, as the batches do, whatever the collection's own collation says */
+    _cleanup_(bson_destroyp) bson_t *opts =
+        BCON_NEW("allowDiskUse", BCON_BOOL(true), "collation", "{", "locale", "simple", "}");
+    return tf_op_aggregate(op, repair->collection, pipeline, opts);
+}
+
+bool tf_accounts_walk(mongoc_cursor_t *owned, const tf_op *op, tf_accounts_visit visit, void *arg, tf_error *err)
+{
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = owned;
+    tf_docs some = {0};
+    const bson_t *doc = NULL;
+    int got;
+    bool ok = true;
+    while (ok && (got = tf_cursor_next(cursor, op, &doc, err)) == 1) {
+        tf_docs_add(&some, doc);
+        if (some.count == CHUNK || some.length > CHUNK_BYTES) {
+            ok = visit(arg, &some, err);
+            tf_docs_clear(&some);
+        }
+    }
+    ok = ok && got == 0 && (some.count == 0 || visit(arg, &some, err));
+    tf_docs_done(&some);
+    return ok;
+}
+
+/* The sums must be whole 64-bit numbers; the server says otherwise by a double. */
+static bool sums_are_whole(const bson_t *account, tf_error *err)
+{
+    bson_iter_t iter, sums, fields;
+    int64_t ignored;
+    if (!bson_iter_init_find(&iter, account, "sums") || !bson_iter_recurse(&iter, &sums))
+        return true;
+    while (bson_iter_next(&sums))
+        if (bson_iter_recurse(&sums, &fields) && bson_iter_find(&fields, "amount") &&
+            !tf_amount_read_sum(&fields, &ignored, err))
+            return false;
+    return true;
+}
+
+/* Among the parts of a key the server takes a field that is missing and one that is undefined for the same; within a document of
+ * the key it tells them apart. */
+static bool lacks_a_field(const tf_repair *repair, const bson_t *account)
+{
+    bson_iter_t iter, fields;
+    size_t present = 0;
+    if (!bson_iter_init_find(&iter, account, "owner") || !bson_iter_recurse(&iter, &fields))
+        return true;
+    while (bson_iter_next(&fields))
+        present += !BSON_ITER_HOLDS_UNDEFINED(&fields);
+    return present < repair->ledger.owners;
+}
+
+typedef struct guest {
+    const tf_repair *repair;
+    tf_accounts_visit visit;
+    void *arg;
+    bool withhold; /* accounts that lack a field */
+    bool withheld;
+    bool only; /* those */
+} guest;
+
+static bool is_wanted(guest *g, const bson_t *account)
+{
+    bool lacks = (g->withhold || g->only) && lacks_a_field(g->repair, account);
+    g->withheld = g->withheld || (g->withhold && lacks);
+    return g->only ? lacks : !(g->withhold && lacks);
+}
+
+static bool visit_whole(void *arg, tf_docs *some, tf_error *err)
+{
+    guest *g = arg;
+    _cleanup_(tf_docs_done) tf_docs wanted = {0};
+    for (size_t i = 0; i < some->count; i++) {
+        bson_t account;
+        tf_docs_view(some, i, &account);
+        if (!sums_are_whole(&account, err))
+            return false;
+        if (is_wanted(g, &account))
+            tf_docs_add(&wanted, &account);
+    }
+    return wanted.count == 0 || g->visit(g->arg, &wanted, err);
+}
+
+bool tf_accounts_read(const tf_store *store, const tf_repair *repair, int64_t started, tf_accounts_visit visit, void *arg, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "add up the balances");
+    op.db = store->repaired;
+    bool quick = started == 0;
+    guest g = {.repair = repair, .visit = visit, .arg = arg, .withhold = quick};
+    if (!tf_accounts_walk(open_cursor(&op, repair, quick, started), &op, visit_whole, &g, err))
+        return false;
+    if (!g.withheld)
+        return true;
+    guest rest = {.repair = repair, .visit = visit, .arg = arg, .only = true};
+    return tf_accounts_walk(open_cursor(&op, repair, false, 0), &op, visit_whole, &rest, err);
+}
