@@ -69,6 +69,21 @@ static bool incomplete(const tf_lineage *lineage, tf_error *err)
     return tf_error_hint(err, "docs/runbook.md, 'A lost backup'.");
 }
 
+static void append_stages(bson_t *pipeline, uint32_t *n, const bson_t *stages)
+{
+    bson_iter_t iter;
+    if (bson_iter_init(&iter, stages))
+        while (bson_iter_next(&iter))
+            tf_array_append_value(pipeline, n, bson_iter_value(&iter));
+}
+
+static void append_stage(bson_t *pipeline, uint32_t *n, const char *name, const bson_t *of)
+{
+    _cleanup_bson_ bson_t stage = BSON_INITIALIZER;
+    BSON_APPEND_DOCUMENT(&stage, name, of);
+    tf_array_append_document(pipeline, n, &stage);
+}
+
 /* [{$match: {_id: {$in}}}, {$sort: {_id: 1}}, …the stored pipeline, {$project}] over the backup */
 static bool evaluate(const tf_store *store, const tf_lineage *lineage, const tf_docs *before, const bson_t *projection, tf_docs *out,
                      tf_error *err)
@@ -79,17 +94,12 @@ static bool evaluate(const tf_store *store, const tf_lineage *lineage, const tf_
     _cleanup_(bson_destroyp) bson_t *match = BCON_NEW("$match", "{", "_id", "{", "$in", BCON_ARRAY(&ids), "}", "}");
     _cleanup_(bson_destroyp) bson_t *sort = BCON_NEW("$sort", "{", "_id", BCON_INT32(1), "}");
     uint32_t n = 0;
-    bson_iter_t iter;
     tf_array_append_document(&pipeline, &n, match);
     tf_array_append_document(&pipeline, &n, sort);
     tf_repair_bind_update(lineage->repair, lineage->run_started, &update);
-    if (bson_iter_init(&iter, &update))
-        while (bson_iter_next(&iter))
-            tf_array_append_value(&pipeline, &n, bson_iter_value(&iter));
-    if (projection) {
-        _cleanup_(bson_destroyp) bson_t *project = BCON_NEW("$project", BCON_DOCUMENT(projection));
-        tf_array_append_document(&pipeline, &n, project);
-    }
+    append_stages(&pipeline, &n, &update);
+    if (projection)
+        append_stage(&pipeline, &n, "$project", projection);
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("batchSize", BCON_INT32(INT32_MAX));
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
         tf_op_aggregate(&op, tf_store_backup_name(store, lineage->run).text, &pipeline, opts);
@@ -142,17 +152,24 @@ bool tf_lineage_changes(const tf_store *store, const tf_lineage *lineage, const 
     return evaluate(store, lineage, before, &projection, out, err);
 }
 
+/* What is not touched is copied as it lies there, in stretches between the touched fields. */
 void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bson_t *change, bson_t *out)
 {
+    const uint8_t *data = bson_get_data(before);
+    uint32_t done = 4, length; /* behind the document's own length */
     bson_iter_t iter, changed;
     if (bson_iter_init(&iter, before))
         while (bson_iter_next(&iter)) {
             const char *name = bson_iter_key(&iter);
             if (!tf_repair_touches(repair, name))
-                tf_doc_append_field(before, &iter, out);
-            else if (bson_iter_init_find(&changed, change, name))
+                continue;
+            const uint8_t *element = tf_doc_element(before, &iter, &length);
+            tf_doc_append_bytes(out, data + done, (uint32_t)(element - data) - done);
+            done = (uint32_t)(element - data) + length;
+            if (bson_iter_init_find(&changed, change, name))
                 tf_doc_append_field(change, &changed, out);
         }
+    tf_doc_append_bytes(out, data + done, before->len - 1 - done);
     if (bson_iter_init(&changed, change))
         while (bson_iter_next(&changed)) {
             const char *name = bson_iter_key(&changed);
@@ -199,4 +216,65 @@ bool tf_lineage_predict(const tf_store *store, const tf_lineage *lineage, const 
     if (lineage->down)
         return predict_down(store, lineage, before, out, err);
     return only_sets(lineage->repair) ? compose_all(store, lineage, before, out, err) : evaluate(store, lineage, before, NULL, out, err);
+}
+
+/* ---- a range of the backup and its predictions in one reading ---- */
+
+#define BEFORE "tokenfix_before" /* beside the touched fields: the document as it was */
+
+/* A pipeline that looks at the whole document would see BEFORE. */
+static bool sees_all(const tf_repair *repair)
+{
+    const uint8_t *data = bson_get_data(&repair->update);
+    return memmem(data, repair->update.len, "$$ROOT", 6) || memmem(data, repair->update.len, "$$CURRENT", 9) ||
+           memmem(data, repair->update.len, BEFORE, strlen(BEFORE));
+}
+
+/* [{$match: range}, {$sort: {_id: 1}}, {$set: {BEFORE: "$$ROOT"}}, …the stored pipeline, {$project}] */
+static void range_pipeline(const tf_lineage *lineage, const tf_range *range, bson_t *pipeline)
+{
+    _cleanup_bson_ bson_t conditions = BSON_INITIALIZER, update = BSON_INITIALIZER, projection = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *sort = BCON_NEW("_id", BCON_INT32(1)), *keep = BCON_NEW(BEFORE, BCON_UTF8("$$ROOT"));
+    uint32_t n = 0, stages = 0;
+    tf_range_append(&conditions, &n, &range->after, &range->upto);
+    _cleanup_bson_ bson_t match = BSON_INITIALIZER;
+    if (n)
+        BSON_APPEND_ARRAY(&match, "$and", &conditions);
+    append_stage(pipeline, &stages, "$match", &match);
+    append_stage(pipeline, &stages, "$sort", sort);
+    append_stage(pipeline, &stages, "$set", keep);
+    tf_repair_bind_update(lineage->repair, lineage->run_started, &update);
+    append_stages(pipeline, &stages, &update);
+    BSON_APPEND_INT32(&projection, "_id", 0);
+    BSON_APPEND_INT32(&projection, BEFORE, 1);
+    for (const char **name = lineage->repair->touched; *name; name++)
+        BSON_APPEND_INT32(&projection, *name, 1);
+    append_stage(pipeline, &stages, "$project", &projection);
+}
+
+bool tf_lineage_read_range(const tf_store *store, const tf_lineage *lineage, const tf_range *range, tf_docs *before, tf_docs *predicted)
+{
+    tf_docs_clear(before);
+    tf_docs_clear(predicted);
+    if (lineage->down || !only_sets(lineage->repair) || sees_all(lineage->repair))
+        return false;
+    tf_op op = tf_store_op(store, NULL, "read the backup");
+    tf_error ignored = {0};
+    _cleanup_bson_ bson_t pipeline = BSON_INITIALIZER;
+    range_pipeline(lineage, range, &pipeline);
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("batchSize", BCON_INT32(INT32_MAX));
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
+        tf_op_aggregate(&op, tf_store_backup_name(store, lineage->run).text, &pipeline, opts);
+    const bson_t *doc = NULL;
+    bson_t was;
+    int got;
+    while ((got = tf_cursor_next(cursor, &op, &doc, &ignored)) == 1) {
+        _cleanup_bson_ bson_t composed = BSON_INITIALIZER;
+        if (!tf_field_view(doc, BEFORE, &was))
+            return false;
+        tf_lineage_compose(lineage->repair, &was, doc, &composed);
+        tf_docs_add(before, &was);
+        tf_docs_add(predicted, &composed);
+    }
+    return got == 0;
 }

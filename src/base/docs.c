@@ -73,18 +73,23 @@ bool tf_doc_same_element(const bson_t *a, const bson_iter_t *x, const bson_t *b,
     return n == m && memcmp(p, q, n) == 0;
 }
 
-bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out)
+bool tf_doc_append_bytes(bson_t *out, const uint8_t *elements, uint32_t more)
 {
-    uint32_t more, before = out->len;
-    const uint8_t *element = tf_doc_element(doc, at, &more);
-    uint32_t length = before + more, stored = BSON_UINT32_TO_LE(length);
+    uint32_t before = out->len, length = before + more, stored = BSON_UINT32_TO_LE(length);
     uint8_t *data = bson_reserve_buffer(out, length);
     if (!data)
         return false;
     memcpy(data, &stored, sizeof stored);
-    memcpy(data + before - 1, element, more);
+    memcpy(data + before - 1, elements, more);
     data[length - 1] = 0;
     return true;
+}
+
+bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out)
+{
+    uint32_t length;
+    const uint8_t *element = tf_doc_element(doc, at, &length);
+    return tf_doc_append_bytes(out, element, length);
 }
 
 static bool is_sound(const bson_t *doc, int depth)

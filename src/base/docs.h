@@ -43,6 +43,9 @@ bool tf_doc_same_element(const bson_t *a, const bson_iter_t *x, const bson_t *b,
  * expression.) False where `out` would be too large. */
 bool tf_doc_append_field(const bson_t *doc, const bson_iter_t *at, bson_t *out);
 
+/* The same of whole elements, one behind the other. */
+bool tf_doc_append_bytes(bson_t *out, const uint8_t *elements, uint32_t length);
+
 /* Whether a document can be walked to its end, at all depths, of which there are at most 200 (the server's limit). The driver
  * looks at a document's length only, and bson_validate without flags at nothing. */
 bool tf_doc_is_sound(const bson_t *doc);

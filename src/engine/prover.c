@@ -145,52 +145,83 @@ static void follow_chain(tf_prover *p, const tf_batch_record *record)
     memcpy(p->last, record->own, 32);
 }
 
-static bool prove_batch(tf_prover *p, const tf_batch_record *record, tf_error *err)
+static bool is_recorded(const tf_prover *p, const tf_batch_record *record)
 {
     uint8_t hash[32];
-    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
-    follow_chain(p, record);
-    tf_tally_clear(p->moves);
-    tf_docs_clear(&p->before);
+    tf_snapshot_hash(&p->before, hash);
+    return (int64_t)p->before.count == record->backed_up && memcmp(hash, record->hash, sizeof hash) == 0;
+}
+
+/* What the backup holds, where it is not as recorded, and its predictions. */
+static bool examine_backup(tf_prover *p, const tf_batch_record *record, bool *complete, tf_error *err)
+{
+    tf_error lost = {0};
     if (record->backed_up > 0 && !tf_snapshot_read_range(p->store, p->run->id, &record->range, &p->before, err))
         return false;
-    p->proof->batches++;
-    p->proof->gone += tf_field_number(record->doc, "counts.gone");
-    p->proof->overtaken += tf_field_number(record->doc, "counts.overtaken");
-    p->proof->conflicts += tf_field_number(record->doc, "counts.conflicts");
-    p->proof->refused += tf_field_number(record->doc, "counts.refused");
-    p->backed_up += record->backed_up;
-    p->handled += record->applied + tf_field_number(record->doc, "counts.already") + tf_field_number(record->doc, "counts.recreated") +
-                  tf_field_number(record->doc, "counts.conflicts") + tf_field_number(record->doc, "counts.overtaken");
-    tf_snapshot_hash(&p->before, hash);
-    bool complete = (int64_t)p->before.count == record->backed_up;
-    if (!complete)
-        tf_prover_find(p, "backup_count", "partition %d, batch %" PRId64 ": the backup holds %zu documents instead of %" PRId64, record->partition,
-             record->seq, p->before.count, record->backed_up);
-    else if (memcmp(hash, record->hash, 32) != 0)
+    *complete = (int64_t)p->before.count == record->backed_up;
+    if (!*complete)
+        tf_prover_find(p, "backup_count", "partition %d, batch %" PRId64 ": the backup holds %zu documents instead of %" PRId64,
+                       record->partition, record->seq, p->before.count, record->backed_up);
+    else if (!is_recorded(p, record))
         tf_prover_find(p, "backup_hash", "partition %d, batch %" PRId64 ": the backup was altered", record->partition, record->seq);
-    tf_docs_append_ids(&p->before, &ids);
-    tf_docs_clear(&p->now);
-    tf_error lost = {0};
-    if (!tf_lineage_predict(p->store, p->lineage, &p->before, &p->predicted, &lost)) {
-        if (lost.code != TF_ERR_DAMAGED) {
-            *err = lost;
-            return false;
-        }
-        tf_prover_find(p, "backup_count", "partition %d, batch %" PRId64 ": %s", record->partition, record->seq, lost.message);
-        complete = false;
-        tf_docs_clear(&p->before);
+    if (tf_lineage_predict(p->store, p->lineage, &p->before, &p->predicted, &lost))
+        return true;
+    if (lost.code != TF_ERR_DAMAGED) {
+        *err = lost;
+        return false;
     }
+    tf_prover_find(p, "backup_count", "partition %d, batch %" PRId64 ": %s", record->partition, record->seq, lost.message);
+    *complete = false;
+    tf_docs_clear(&p->before);
+    return true;
+}
+
+static bool read_backup(tf_prover *p, const tf_batch_record *record, bool *complete, tf_error *err)
+{
+    *complete = true;
+    tf_docs_clear(&p->before);
+    if (record->backed_up > 0 && tf_lineage_read_range(p->store, p->lineage, &record->range, &p->before, &p->predicted) &&
+        is_recorded(p, record))
+        return true;
+    tf_docs_clear(&p->before);
+    return examine_backup(p, record, complete, err);
+}
+
+static void add_counts(tf_prover *p, const tf_batch_record *record)
+{
+    const bson_t *doc = record->doc;
+    int64_t conflicts = tf_field_number(doc, "counts.conflicts"), overtaken = tf_field_number(doc, "counts.overtaken");
+    int64_t recreated = tf_field_number(doc, "counts.recreated");
+    p->proof->batches++;
+    p->proof->gone += tf_field_number(doc, "counts.gone");
+    p->proof->overtaken += overtaken;
+    p->proof->conflicts += conflicts;
+    p->proof->refused += tf_field_number(doc, "counts.refused");
+    p->backed_up += record->backed_up;
+    p->handled += record->applied + tf_field_number(doc, "counts.already") + recreated + conflicts + overtaken;
+    p->moved_amount += tf_field_number(doc, "amount");
+    p->moved += record->applied + recreated;
+}
+
+static bool prove_batch(tf_prover *p, const tf_batch_record *record, tf_error *err)
+{
+    bool complete;
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
+    follow_chain(p, record);
+    add_counts(p, record);
+    tf_tally_clear(p->moves);
+    tf_docs_clear(&p->now);
+    if (!read_backup(p, record, &complete, err))
+        return false;
+    tf_docs_append_ids(&p->before, &ids);
     if (p->before.count &&
         !tf_snapshot_read_current(p->store, NULL, p->lineage->repair->collection, &ids, NULL, &p->now, err))
         return false;
     if (!compare_documents(p, record, err) || !compare_recreated(p, record, err))
         return false;
     if (complete && !same_moves(p, record))
-        tf_prover_find(p, "batch_sums", "partition %d, batch %" PRId64 ": the amounts of backup and prediction are not those recorded", record->partition,
-             record->seq);
-    p->moved_amount += tf_field_number(record->doc, "amount");
-    p->moved += record->applied + tf_field_number(record->doc, "counts.recreated");
+        tf_prover_find(p, "batch_sums", "partition %d, batch %" PRId64 ": the amounts of backup and prediction are not those recorded",
+                       record->partition, record->seq);
     return true;
 }
 
