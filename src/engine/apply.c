@@ -46,10 +46,18 @@ static bool gather_again(tf_batch *b, tf_error *err)
     return ok;
 }
 
-static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+static bool read_candidates(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
 {
     const tf_repair *repair = b->context->lineage->repair;
-    if (!tf_snapshot_read_current(&b->context->store, session, repair->collection, &b->ids, &repair->filter, &b->scratch, err))
+    const tf_walk *walk = b->arg; /* NULL: what an intent names */
+    if (walk && !b->recovering && tf_walk_docs(walk, (size_t)b->candidates, &b->scratch))
+        return true;
+    return tf_snapshot_read_current(&b->context->store, session, repair->collection, &b->ids, &repair->filter, &b->scratch, err);
+}
+
+static bool gather(tf_batch *b, mongoc_client_session_t *session, tf_error *err)
+{
+    if (!read_candidates(b, session, err))
         return false;
     screen(b);
     tf_docs_clear(&b->scratch); /* large documents: not kept while they are written */
@@ -157,6 +165,7 @@ static bool walk_partition(tf_context *context, tf_partition *partition, tf_erro
     tf_batch b;
     tf_batch_init(&b, context, &tf_apply_kind, partition);
     bool ok = tf_batch_link(&b, err) && (!partition->intent || tf_journal_recover(&b, err));
+    b.arg = walk;
     while (ok && !partition->finished) {
         if (!(ok = tf_context_may_go_on(context, err)))
             break;

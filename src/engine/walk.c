@@ -7,7 +7,7 @@
 #include <tokenfix/cleanup.h>
 
 /* A chosen size is taken at its word up to 4 MB: what a batch holds is in memory three times. */
-enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_MOST = 4 << 20 };
+enum { BATCH_BYTES = 1 << 20, BATCH_BYTES_MOST = 4 << 20, FRESH_MS = 500 };
 
 struct tf_walk {
     tf_context *context;
@@ -15,7 +15,9 @@ struct tf_walk {
     mongoc_cursor_t *cursor;
     tf_op op;
     bool ended;
-    tf_docs queue; /* {_id, size} */
+    bool whole;    /* the journal's: the documents themselves, read anew for each batch, so that they need not be read twice */
+    int64_t since; /* whole: when they were asked for, monotonic */
+    tf_docs queue; /* {_id, size}, or whole documents */
     size_t head;
 };
 
@@ -24,18 +26,25 @@ tf_walk *tf_walk_open(tf_context *context, const tf_partition *partition)
     tf_walk *walk = bson_malloc0(sizeof *walk);
     walk->context = context;
     walk->partition = partition;
+    walk->whole = context->journal;
     if (context->batch_bytes == 0)
         context->batch_bytes = context->batch_size ? BATCH_BYTES_MOST : BATCH_BYTES;
     walk->op = (tf_op){.client = context->store.client, .db = context->store.repaired, .what = "find the next candidates"};
     return walk;
 }
 
+static void close_cursor(tf_walk *walk)
+{
+    if (walk->cursor)
+        mongoc_cursor_destroy(walk->cursor);
+    walk->cursor = NULL;
+}
+
 void tf_walk_close(tf_walk *walk)
 {
     if (!walk)
         return;
-    if (walk->cursor)
-        mongoc_cursor_destroy(walk->cursor);
+    close_cursor(walk);
     tf_docs_done(&walk->queue);
     free(walk);
 }
@@ -46,8 +55,18 @@ void tf_walk_closep(tf_walk **walk)
     *walk = NULL;
 }
 
+static void append_order(const tf_walk *walk, size_t count, bson_t *opts)
+{
+    BCON_APPEND(opts, "sort", "{", "_id", BCON_INT32(1), "}", "allowDiskUse", BCON_BOOL(true));
+    if (walk->whole)
+        BCON_APPEND(opts, "limit", BCON_INT64((int64_t)count), "batchSize", BCON_INT64((int64_t)count));
+    else
+        BCON_APPEND(opts, "batchSize", BCON_INT64(2000), "projection", "{", "_id", BCON_INT32(1), "size", "{", "$bsonSize",
+                    BCON_UTF8("$$ROOT"), "}", "}");
+}
+
 /* Behind the last candidate seen, else the partition's cursor, else its lower bound. */
-static void open_cursor(tf_walk *walk)
+static void open_cursor(tf_walk *walk, size_t count)
 {
     const tf_partition *p = walk->partition;
     const tf_repair *repair = walk->context->lineage->repair;
@@ -66,21 +85,19 @@ static void open_cursor(tf_walk *walk)
         bson_value_destroy(&after);
     tf_array_append_document(&conditions, &n, &repair->filter);
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("$and", BCON_ARRAY(&conditions));
-    _cleanup_(bson_destroyp) bson_t *opts =
-        BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id", BCON_INT32(1), "size", "{", "$bsonSize",
-                 BCON_UTF8("$$ROOT"), "}", "}", "batchSize", BCON_INT64(2000), "allowDiskUse", BCON_BOOL(true));
-    if (walk->cursor)
-        mongoc_cursor_destroy(walk->cursor);
-    walk->cursor = tf_op_find(&walk->op, repair->collection, filter, opts);
+    _cleanup_bson_ bson_t opts = BSON_INITIALIZER;
+    append_order(walk, count, &opts);
+    close_cursor(walk);
+    walk->cursor = tf_op_find(&walk->op, repair->collection, filter, &opts);
 }
 
-static int next(tf_walk *walk, const bson_t **doc, tf_error *err)
+static int next(tf_walk *walk, size_t count, const bson_t **doc, tf_error *err)
 {
     int64_t give_up = tf_clock_ms() + tf_txn_budget_ms();
     for (int n = 1;; n++) {
         tf_error one = {0};
         if (!walk->cursor)
-            open_cursor(walk);
+            open_cursor(walk, count);
         int got = tf_cursor_next(walk->cursor, &walk->op, doc, &one);
         if (got >= 0)
             return got;
@@ -89,8 +106,7 @@ static int next(tf_walk *walk, const bson_t **doc, tf_error *err)
             *err = one;
             return -1;
         }
-        mongoc_cursor_destroy(walk->cursor);
-        walk->cursor = NULL;
+        close_cursor(walk);
         tf_clock_sleep_ms(tf_txn_backoff_ms(n));
     }
 }
@@ -111,13 +127,27 @@ static void compact(tf_walk *walk)
     walk->head = 0;
 }
 
+/* What was read for the batch before is old by now. */
+static void begin_anew(tf_walk *walk)
+{
+    close_cursor(walk);
+    tf_docs_clear(&walk->queue);
+    walk->head = 0;
+    walk->ended = false;
+    walk->since = tf_clock_ms();
+}
+
 bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
 {
     const bson_t *doc = NULL;
+    if (walk->whole && walk->ended && walk->queue.count == 0)
+        return true;
+    if (walk->whole)
+        begin_anew(walk);
     if (walk->queue.count - walk->head < count && !walk->ended)
         compact(walk);
     while (!walk->ended && walk->queue.count - walk->head < count && walk->queue.length < BATCH_BYTES_MOST) {
-        int got = next(walk, &doc, err);
+        int got = next(walk, count, &doc, err);
         if (got < 0)
             return false;
         if (got == 0)
@@ -125,14 +155,18 @@ bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
         else
             tf_docs_add(&walk->queue, doc);
     }
+    if (walk->whole)
+        close_cursor(walk);
     return true;
 }
 
-static size_t size_of(const tf_docs *docs, size_t i)
+static size_t size_of(const tf_walk *walk, size_t i)
 {
     bson_t doc;
-    tf_docs_view(docs, i, &doc);
+    tf_docs_view(&walk->queue, i, &doc);
     bson_iter_t iter;
+    if (walk->whole)
+        return doc.len;
     return bson_iter_init_find(&iter, &doc, "size") ? (size_t)bson_iter_as_int64(&iter) : 0;
 }
 
@@ -141,7 +175,7 @@ size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t 
     uint32_t n = 0;
     size_t bytes = 0;
     for (size_t i = walk->head; i < walk->queue.count && n < count; i++) {
-        bytes += size_of(&walk->queue, i);
+        bytes += size_of(walk, i);
         if (n > 0 && bytes > walk->context->batch_bytes)
             break;
         bson_t doc;
@@ -159,6 +193,19 @@ size_t tf_walk_ids(const tf_walk *walk, size_t count, bson_t *ids, bson_value_t 
             tf_id_set(last, bson_iter_value(&iter));
     }
     return n;
+}
+
+bool tf_walk_docs(const tf_walk *walk, size_t count, tf_docs *out)
+{
+    if (!walk->whole || tf_clock_ms() - walk->since > FRESH_MS)
+        return false;
+    tf_docs_clear(out);
+    for (size_t i = walk->head; i < walk->queue.count && i < walk->head + count; i++) {
+        bson_t doc;
+        tf_docs_view(&walk->queue, i, &doc);
+        tf_docs_add(out, &doc);
+    }
+    return true;
 }
 
 void tf_walk_drop(tf_walk *walk, size_t count)

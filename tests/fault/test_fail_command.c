@@ -206,7 +206,8 @@ static failure choose(tf_series *s)
     failure what = {.command_at = row % COMMANDS, .error_at = row / COMMANDS % ERRORS, .mode = row / COMMANDS / ERRORS};
     what.command = commands[what.command_at];
     what.how = errors[what.error_at].how;
-    what.journal = what.command_at != ABORT && what.command_at != KILL && (row + s->at / ROWS) % 2;
+    bool transactions = what.command_at == ABORT || what.command_at == KILL || what.command_at == GET_MORE; /* the journal sends none */
+    what.journal = !transactions && (row + s->at / ROWS) % 2;
     what.down = what.command_at != GET_MORE && tf_random_below(&s->random, 2);
     what.phase = (phase)tf_random_below(&s->random, 3);
     if (what.command_at == GET_MORE && what.phase == FROM_END)
