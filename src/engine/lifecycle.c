@@ -44,7 +44,7 @@ static bool begin_failed(tf_context *context, const tf_error *error)
 bool tf_lifecycle_begin_up(const tf_engine *engine, int64_t last, int64_t documents, int64_t amount, tf_context *context,
                            tf_error *err)
 {
-    *context = (tf_context){.engine = engine, .planned = documents};
+    *context = (tf_context){.engine = engine, .store = engine->store, .planned = documents};
     tf_owner_self(&context->owner);
     _cleanup_(tf_repair_freep) tf_repair *repair = tf_repair_parse(engine->migration->repair, err);
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
@@ -129,7 +129,7 @@ static bool in_transaction(const tf_engine *engine, handover *h, tf_error *err)
 
 bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *target, bool owned, tf_context *context, tf_error *err)
 {
-    *context = (tf_context){.engine = engine};
+    *context = (tf_context){.engine = engine, .store = engine->store};
     tf_owner_self(&context->owner);
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
     _cleanup_(tf_lineage_freep) tf_lineage *lineage = tf_lineage_load(&engine->store, target, err);
@@ -172,9 +172,10 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *targ
 
 bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *context, tf_error *err)
 {
-    *context = (tf_context){.engine = engine};
+    *context = (tf_context){.engine = engine, .store = engine->store};
     tf_owner_self(&context->owner);
-    if (!tf_opening_writable(engine, err) || !tf_watch_check(engine, err) || !tf_store_prepare(&engine->store, err) || !tf_takeover_wait(engine, run, err))
+    if (!tf_opening_strategy_fits(engine, run->strategy, err) || !tf_opening_writable(engine, err) || !tf_watch_check(engine, err) ||
+        !tf_store_prepare(&engine->store, err) || !tf_takeover_wait(engine, run, err))
         return false;
     if (!tf_takeover_fence_unfinished(engine, run->id, err))
         return false;
@@ -188,7 +189,7 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
     if (!tf_opening_load(context, run->id, err))
         return begin_failed(context, err);
     tf_context_read_timings(context); /* before anything may fail: the interruption stores them again */
-    if (!tf_opening_strategy_fits(engine, context->run.strategy, err) || !tf_opening_context(context, err))
+    if (!tf_opening_context(context, err))
         return begin_failed(context, err);
     bson_iter_t iter, at;
     if (bson_iter_init(&iter, context->run.doc) && bson_iter_find_descendant(&iter, "plan.documents", &at))

@@ -3,6 +3,7 @@
  * the ways that ups and downs follow one another.
  */
 #include "support/documents.h"
+#include "support/engine.h"
 #include "support/tokens.h"
 
 typedef enum { RESTORED, BY_FIELDS, ALREADY, LEFT, DELETED } fate;
@@ -331,6 +332,27 @@ static void order__canary_resumed_and_taken_back(void **state)
     tf_documents_same(&after, &before, "canary, resume, down");
 }
 
+/* As after a replica set's member was started alone: nothing is taken over, and with transactions the run goes on. */
+static void order__resume_needs_the_transactions_it_began_with(void **state)
+{
+    tf_fixture *f = *state;
+    tf_host host;
+    TF_OUTCOME out = {.run = ""};
+    tf_error err = {0};
+    tf_tokens_sample(f, 25);
+    const char *login = tf_fixture_login(f, "run", "cashu_tokens", NULL);
+    assert_exit(tf_up(f, "--canary", "10"), 7);
+    tf_host_open(&host, f, login);
+    host.engine.settings = (tf_settings){.resume = true};
+    host.client.facts.transactions = false;
+    assert_false((tf_up)(&host.engine, &out, &err));
+    assert_int_equal(err.code, TF_ERR_UNSUPPORTED);
+    host.client.facts.transactions = true;
+    tf_host_run(&host, (tf_up), host.engine.settings, &out);
+    assert_int_equal(out.documents, 25);
+    tf_host_close(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +371,7 @@ int main(void)
         TF_FIXTURE_TEST(order__again_repairs_what_appeared_and_each_is_taken_back_alone),
         TF_FIXTURE_TEST(order__interrupted_up_is_taken_back_as_far_as_it_came),
         TF_FIXTURE_TEST(order__canary_resumed_and_taken_back),
+        TF_FIXTURE_TEST(order__resume_needs_the_transactions_it_began_with),
     };
     return cmocka_run_group_tests_name("conflicts", tests, NULL, NULL);
 }
