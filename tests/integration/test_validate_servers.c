@@ -105,6 +105,21 @@ static void write_something(tf_fixture *f)
     bson_destroy(tf_fixture_command(f, "{\"insert\": \"things\", \"documents\": [{}], \"writeConcern\": {\"w\": 1}}"));
 }
 
+/* On a loaded machine the others may be behind for a moment, too, which is said first. */
+static void expect_lag(tf_fixture *f, const char *message)
+{
+    for (int left = 20;; left--) {
+        tf_program *p = tf_program_run(f, "validate", "--json", NULL);
+        assert_int_equal(p->status, 0);
+        if (left == 0 || strstr(tf_check_of(p, "lag").message, message)) {
+            tf_check_expect(p, "lag", "warning", message);
+            return;
+        }
+        write_something(f);
+        usleep(600000);
+    }
+}
+
 static void validate__of_members_that_are_behind_warns(void **state)
 {
     static const char *const parameters[] = {"enableTestCommands=1", NULL};
@@ -118,17 +133,13 @@ static void validate__of_members_that_are_behind_warns(void **state)
         write_something(f);
         usleep(600000);
     }
-    tf_program *p = tf_program_run(f, "validate", "--json", NULL);
-    assert_int_equal(p->status, 0);
-    tf_check_expect(p, "lag", "warning", "s behind the primary");
+    expect_lag(f, "s behind the primary");
     stop_replicating(&sandbox, nodes[1]);
     for (int i = 0; i < 8; i++) {
         write_something(f);
         usleep(200000);
     }
-    p = tf_program_run(f, "validate", "--json", NULL);
-    assert_int_equal(p->status, 0);
-    tf_check_expect(p, "lag", "warning", "the majority has not followed");
+    expect_lag(f, "the majority has not followed");
 }
 
 static void validate__does_not_hang_with_a_member(void **state)
