@@ -152,12 +152,23 @@ bool tf_lineage_changes(const tf_store *store, const tf_lineage *lineage, const 
     return evaluate(store, lineage, before, &projection, out, err);
 }
 
+static size_t touched_in(const tf_repair *repair, const bson_t *change)
+{
+    bson_iter_t iter;
+    size_t n = 0;
+    if (bson_iter_init(&iter, change))
+        while (bson_iter_next(&iter))
+            n += tf_repair_touches(repair, bson_iter_key(&iter));
+    return n;
+}
+
 /* What is not touched is copied as it lies there, in stretches between the touched fields. */
 void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bson_t *change, bson_t *out)
 {
     const uint8_t *data = bson_get_data(before);
     uint32_t done = 4, length; /* behind the document's own length */
     bson_iter_t iter, changed;
+    size_t placed = 0;
     if (bson_iter_init(&iter, before))
         while (bson_iter_next(&iter)) {
             const char *name = bson_iter_key(&iter);
@@ -166,10 +177,14 @@ void tf_lineage_compose(const tf_repair *repair, const bson_t *before, const bso
             const uint8_t *element = tf_doc_element(before, &iter, &length);
             tf_doc_append_bytes(out, data + done, (uint32_t)(element - data) - done);
             done = (uint32_t)(element - data) + length;
-            if (bson_iter_init_find(&changed, change, name))
+            if (bson_iter_init_find(&changed, change, name)) {
                 tf_doc_append_field(change, &changed, out);
+                placed++;
+            }
         }
     tf_doc_append_bytes(out, data + done, before->len - 1 - done);
+    if (placed == touched_in(repair, change))
+        return;
     if (bson_iter_init(&changed, change))
         while (bson_iter_next(&changed)) {
             const char *name = bson_iter_key(&changed);

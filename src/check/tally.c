@@ -10,8 +10,24 @@ typedef struct row {
     int64_t n, amount;
 } row;
 
+/* What is read of a document: the owner's fields, then amount and status. */
+enum { PATHS = TF_LEDGER_OWNERS_MAX + 2 };
+
+typedef struct wanted {
+    const char *text, *rest; /* the whole; what is behind its first dot, or NULL */
+    size_t length;           /* of its first name */
+    char flat[256];          /* as a name in the owner's document */
+} wanted;
+
+typedef struct spot {
+    bson_iter_t at;
+    bool found;
+} spot;
+
 struct tf_tally {
     const tf_repair *repair;
+    wanted wanted[PATHS];
+    size_t wanted_count, amount_at, status_at;
     row *rows;
     size_t count, capacity;
     uint32_t *slots; /* open addressing: index + 1 */
@@ -20,10 +36,34 @@ struct tf_tally {
     int64_t amount, odd;
 };
 
+static void flat_name(const char *path, char *into, size_t size)
+{
+    snprintf(into, size, "%s", path);
+    for (char *p = into; *p; p++)
+        if (*p == '.')
+            *p = '_';
+}
+
+static size_t add_wanted(tf_tally *tally, const char *text)
+{
+    wanted *p = &tally->wanted[tally->wanted_count];
+    p->text = text;
+    p->length = strcspn(text, ".");
+    p->rest = text[p->length] ? text + p->length + 1 : NULL;
+    flat_name(text, p->flat, sizeof p->flat);
+    return tally->wanted_count++;
+}
+
 tf_tally *tf_tally_new(const tf_repair *repair)
 {
     tf_tally *tally = bson_malloc0(sizeof *tally);
     tally->repair = repair;
+    if (repair->ledger.present) {
+        for (size_t i = 0; i < repair->ledger.owners; i++)
+            add_wanted(tally, repair->ledger.owner[i]);
+        tally->amount_at = add_wanted(tally, repair->ledger.amount);
+        tally->status_at = add_wanted(tally, repair->ledger.status);
+    }
     tally->slots_count = 256;
     tally->slots = bson_malloc0(tally->slots_count * sizeof *tally->slots);
     bson_init(&tally->owner);
@@ -54,20 +94,29 @@ void tf_tally_free(tf_tally *tally)
     free(tally);
 }
 
-static void flat_name(const char *path, char *into, size_t size)
+/* All of them in one pass: of fields that occur twice, the first. */
+static void look(const tf_tally *tally, const bson_t *doc, spot out[static PATHS])
 {
-    snprintf(into, size, "%s", path);
-    for (char *p = into; *p; p++)
-        if (*p == '.')
-            *p = '_';
-}
-
-static bool find_path(const bson_t *doc, const char *path, bson_iter_t *at)
-{
-    bson_iter_t iter;
-    if (!strchr(path, '.'))
-        return bson_iter_init_find(at, doc, path);
-    return bson_iter_init(&iter, doc) && bson_iter_find_descendant(&iter, path, at);
+    bson_iter_t iter, inner;
+    bool seen[PATHS] = {false};
+    size_t left = tally->wanted_count;
+    for (size_t i = 0; i < tally->wanted_count; i++)
+        out[i].found = false;
+    if (!bson_iter_init(&iter, doc))
+        return;
+    while (left && bson_iter_next(&iter)) {
+        const char *key = bson_iter_key(&iter);
+        size_t length = bson_iter_key_len(&iter);
+        for (size_t i = 0; i < tally->wanted_count; i++) {
+            const wanted *p = &tally->wanted[i];
+            if (seen[i] || length != p->length || memcmp(key, p->text, length) != 0)
+                continue;
+            seen[i] = true;
+            left--;
+            out[i].at = iter;
+            out[i].found = !p->rest || (bson_iter_recurse(&iter, &inner) && bson_iter_find_descendant(&inner, p->rest, &out[i].at));
+        }
+    }
 }
 
 static uint64_t hash_bytes(const uint8_t *data, size_t length, uint64_t hash)
@@ -123,23 +172,19 @@ static row *row_of_scratch(tf_tally *tally)
     return r;
 }
 
-static void read_owner(const tf_repair *repair, const bson_t *doc, bson_t *owner)
+static void read_owner(const tf_tally *tally, const spot seen[static PATHS], bson_t *owner)
 {
-    bson_iter_t at;
     bson_reinit(owner);
-    for (size_t i = 0; i < repair->ledger.owners; i++) {
-        char name[256];
-        flat_name(repair->ledger.owner[i], name, sizeof name);
-        if (find_path(doc, repair->ledger.owner[i], &at))
-            bson_append_iter(owner, name, -1, &at);
-    }
+    for (size_t i = 0; i < tally->repair->ledger.owners; i++)
+        if (seen[i].found)
+            bson_append_iter(owner, tally->wanted[i].flat, -1, &seen[i].at);
 }
 
-static bool read_amount(const tf_repair *repair, const bson_t *doc, int64_t *amount)
+static bool read_amount(const tf_tally *tally, const spot seen[static PATHS], int64_t *amount)
 {
-    bson_iter_t at;
+    size_t i = tally->amount_at;
     *amount = 0;
-    return find_path(doc, repair->ledger.amount, &at) && tf_amount_read(&at, repair->ledger.scale, amount);
+    return seen[i].found && tf_amount_read(&seen[i].at, tally->repair->ledger.scale, amount);
 }
 
 /* The scratch owner and move, once more. */
@@ -155,37 +200,40 @@ static bool enter(tf_tally *tally, bool counts, int64_t amount, tf_error *err)
 bool tf_tally_add(tf_tally *tally, const bson_t *before, const bson_t *after, tf_error *err)
 {
     const tf_repair *repair = tally->repair;
-    bson_iter_t at;
+    spot was[PATHS], is[PATHS];
     int64_t amount, amount_after;
     if (!repair->ledger.present)
         return true;
-    read_owner(repair, before, &tally->owner);
-    read_owner(repair, after, &tally->owner_after);
+    look(tally, before, was);
+    look(tally, after, is);
+    read_owner(tally, was, &tally->owner);
+    read_owner(tally, is, &tally->owner_after);
     if (!bson_equal(&tally->owner, &tally->owner_after))
         return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: the repair would change who owns a %s", repair->noun);
-    bool counts = read_amount(repair, before, &amount), counts_after = read_amount(repair, after, &amount_after);
+    bool counts = read_amount(tally, was, &amount), counts_after = read_amount(tally, is, &amount_after);
     if (counts != counts_after || amount != amount_after)
         return tf_error_set(err, TF_ERR_INVARIANT, "invariant failed: the repair would change the amount of a %s", repair->noun);
     bson_reinit(&tally->move);
-    if (find_path(before, repair->ledger.status, &at))
-        bson_append_iter(&tally->move, "f", 1, &at);
-    if (find_path(after, repair->ledger.status, &at))
-        bson_append_iter(&tally->move, "t", 1, &at);
+    if (was[tally->status_at].found)
+        bson_append_iter(&tally->move, "f", 1, &was[tally->status_at].at);
+    if (is[tally->status_at].found)
+        bson_append_iter(&tally->move, "t", 1, &is[tally->status_at].at);
     return enter(tally, counts, amount, err);
 }
 
 bool tf_tally_create(tf_tally *tally, const bson_t *doc, tf_error *err)
 {
-    bson_iter_t at;
+    spot seen[PATHS];
     int64_t amount;
     if (!tally->repair->ledger.present)
         return true;
-    read_owner(tally->repair, doc, &tally->owner);
-    bool counts = read_amount(tally->repair, doc, &amount);
+    look(tally, doc, seen);
+    read_owner(tally, seen, &tally->owner);
+    bool counts = read_amount(tally, seen, &amount);
     bson_reinit(&tally->move);
     bson_append_bool(&tally->move, "c", 1, true);
-    if (find_path(doc, tally->repair->ledger.status, &at))
-        bson_append_iter(&tally->move, "t", 1, &at);
+    if (seen[tally->status_at].found)
+        bson_append_iter(&tally->move, "t", 1, &seen[tally->status_at].at);
     return enter(tally, counts, amount, err);
 }
 

@@ -298,7 +298,7 @@ void tf_repair_freep(tf_repair **repair)
 static bool contains(const char *const *names, const char *name)
 {
     for (; *names; names++)
-        if (strcmp(*names, name) == 0)
+        if (**names == *name && strcmp(*names, name) == 0)
             return true;
     return false;
 }

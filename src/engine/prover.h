@@ -19,6 +19,7 @@ typedef struct tf_prover {
     int32_t partition; /* a part's */
     int64_t seq;
     uint8_t last[32];
+    int64_t held;    /* documents in the backup */
     int64_t backed_up, moved, moved_amount;
     int64_t handled; /* a down: documents given back, found original, created again, or listed */
     bson_t ends; /* array of {n, seq, hash}: as the seal has it */

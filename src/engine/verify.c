@@ -1,5 +1,6 @@
 #include "engine/verify.h"
 
+#include "backup/snapshot.h"
 #include "base/field.h"
 #include "check/balance.h"
 #include "check/since.h"
@@ -78,9 +79,9 @@ static bool compare_balances(tf_prover *p, bool closing, tf_error *err)
     return true;
 }
 
-/* ---- the whole: three kinds of items, each on its own, so that several workers share them ---- */
+/* ---- the whole: four kinds of items, each on its own, so that several workers share them ---- */
 
-enum { BALANCES, REMAINING, PARTITIONS };
+enum { BALANCES, REMAINING, BACKUP, PARTITIONS };
 
 typedef struct items {
     tf_prover *whole;
@@ -123,6 +124,8 @@ static bool item(void *state, size_t i, tf_error *err)
         _cleanup_bson_ bson_t nobody = BSON_INITIALIZER;
         return part->run->down || count_remaining(part, &nobody, err);
     }
+    if (i == BACKUP)
+        return tf_snapshot_count(&w->store, part->run->id, &part->held, err);
     bool ok = tf_prover_partition(part, all->numbers[i - PARTITIONS], all->whole, err);
     tf_prover_relax(part);
     return ok;
@@ -168,8 +171,9 @@ static bool prove_items(items *all, size_t count, tf_error *err)
 {
     tf_prover *whole = all->whole;
     const tf_engine *engine = whole->engine;
+    int workers = engine->settings.workers ? (int)engine->settings.workers : tf_work_default();
     tf_work work = {.client = engine->client,
-                    .workers = engine->settings.workers ? (int)engine->settings.workers : tf_work_default(),
+                    .workers = workers > 1 ? workers + 1 : 1, /* one waits for the balances, which the server adds up */
                     .items = PARTITIONS + count,
                     .arg = all,
                     .begin = begin,
@@ -181,6 +185,7 @@ static bool prove_items(items *all, size_t count, tf_error *err)
         return false;
     for (size_t i = 0; i < count; i++)
         tf_prover_add(whole, &all->parts[PARTITIONS + i]);
+    whole->held = all->parts[BACKUP].held;
     take_balances(whole->proof, all->parts[BALANCES].proof);
     return take_remaining(whole, &all->parts[REMAINING], err);
 }
