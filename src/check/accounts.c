@@ -1,6 +1,7 @@
 /* The server's sums of every account. */
 #include "check/accounts.h"
 
+#include "base/stop.h"
 #include "check/amount.h"
 #include "check/since.h"
 #include "check/tally.h"
@@ -31,9 +32,28 @@ static void append_since(const tf_repair *repair, int64_t started, bson_t *group
     BCON_APPEND(group, "since", "{", "$sum", "{", "$cond", BCON_DOCUMENT(&changed), "}", "}");
 }
 
-/* {owner, sums: [{status, n, amount, since}]} for every account. A document within the key of a $group, the owner, costs half as
- * much again as its fields one by one: quick. */
-static bson_t *pipeline_new(const tf_repair *repair, bool quick, int64_t started)
+/* Quick: a document within the key of a $group, the owner, costs half as much again as its fields one by one. But among these the
+ * server takes a field that is missing and one that is undefined for the same, so that such accounts are withheld; and a single
+ * one that is missing for null, so that a ledger with one field is added up exactly. */
+typedef enum { EXACT, QUICK, LACKING /* exactly, only the accounts that QUICK withholds */ } reading;
+
+/* Appends {$match: {$expr: …}}: documents that lack a field of their owner. */
+static void append_lacking(const tf_repair *repair, bson_t *pipeline, uint32_t *n)
+{
+    _cleanup_bson_ bson_t any = BSON_INITIALIZER;
+    uint32_t conditions = 0;
+    for (size_t i = 0; i < repair->ledger.owners; i++) {
+        char field[300];
+        snprintf(field, sizeof field, "$%s", repair->ledger.owner[i]);
+        _cleanup_(bson_destroyp) bson_t *one =
+            BCON_NEW("$in", "[", "{", "$type", BCON_UTF8(field), "}", "[", BCON_UTF8("missing"), BCON_UTF8("undefined"), "]", "]");
+        tf_array_append_document(&any, &conditions, one);
+    }
+    _cleanup_(bson_destroyp) bson_t *match = BCON_NEW("$match", "{", "$expr", "{", "$or", BCON_ARRAY(&any), "}", "}");
+    tf_array_append_document(pipeline, n, match);
+}
+
+static void append_groups(const tf_repair *repair, bool quick, int64_t started, bson_t *pipeline, uint32_t *n)
 {
     _cleanup_bson_ bson_t key = BSON_INITIALIZER, owner = BSON_INITIALIZER, group = BSON_INITIALIZER, sum = BSON_INITIALIZER;
     char status[300];
@@ -54,17 +74,26 @@ static bson_t *pipeline_new(const tf_repair *repair, bool quick, int64_t started
         append_since(repair, started, &group);
     BCON_APPEND(&owner, "sums", "{", "$push", "{", "status", BCON_UTF8("$_id.s"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"),
                 "since", BCON_UTF8("$since"), "}", "}");
-    return BCON_NEW("0", "{", "$group", BCON_DOCUMENT(&group), "}", "1", "{", "$group", BCON_DOCUMENT(&owner), "}", "2", "{", "$project",
-                    "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"), "sums", BCON_INT32(1), "}", "}");
+    _cleanup_(bson_destroyp) bson_t *first = BCON_NEW("$group", BCON_DOCUMENT(&group)), *second = BCON_NEW("$group", BCON_DOCUMENT(&owner));
+    tf_array_append_document(pipeline, n, first);
+    tf_array_append_document(pipeline, n, second);
 }
 
-static mongoc_cursor_t *open_cursor(const tf_op *op, const tf_repair *repair, bool quick, int64_t started)
+/* {owner, sums: [{status, n, amount, since}]} for every account */
+static mongoc_cursor_t *open_cursor(const tf_op *op, const tf_repair *repair, reading how, int64_t started)
 {
-    _cleanup_(bson_destroyp) bson_t *pipeline = pipeline_new(repair, quick, started);
+    _cleanup_bson_ bson_t pipeline = BSON_INITIALIZER;
+    uint32_t n = 0;
+    if (how == LACKING)
+        append_lacking(repair, &pipeline, &n);
+    append_groups(repair, how == QUICK, started, &pipeline, &n);
+    _cleanup_(bson_destroyp) bson_t *project =
+        BCON_NEW("$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"), "sums", BCON_INT32(1), "}");
+    tf_array_append_document(&pipeline, &n, project);
     /* owners are told apart by their bytes, as the batches do, whatever the collection's own collation says */
     _cleanup_(bson_destroyp) bson_t *opts =
         BCON_NEW("allowDiskUse", BCON_BOOL(true), "collation", "{", "locale", "simple", "}");
-    return tf_op_aggregate(op, repair->collection, pipeline, opts);
+    return tf_op_aggregate(op, repair->collection, &pipeline, opts);
 }
 
 bool tf_accounts_walk(mongoc_cursor_t *owned, const tf_op *op, tf_accounts_visit visit, void *arg, tf_error *err)
@@ -75,9 +104,11 @@ bool tf_accounts_walk(mongoc_cursor_t *owned, const tf_op *op, tf_accounts_visit
     int got;
     bool ok = true;
     while (ok && (got = tf_cursor_next(cursor, op, &doc, err)) == 1) {
+        if (tf_stop_level() >= 2)
+            ok = tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, while the balances were added up");
         tf_docs_add(&some, doc);
         if (some.count == CHUNK || some.length > CHUNK_BYTES) {
-            ok = visit(arg, &some, err);
+            ok = ok && visit(arg, &some, err);
             tf_docs_clear(&some);
         }
     }
@@ -100,8 +131,6 @@ static bool sums_are_whole(const bson_t *account, tf_error *err)
     return true;
 }
 
-/* Among the parts of a key the server takes a field that is missing and one that is undefined for the same; within a document of
- * the key it tells them apart. */
 static bool lacks_a_field(const tf_repair *repair, const bson_t *account)
 {
     bson_iter_t iter, fields;
@@ -117,17 +146,9 @@ typedef struct guest {
     const tf_repair *repair;
     tf_accounts_visit visit;
     void *arg;
-    bool withhold; /* accounts that lack a field */
+    reading how;
     bool withheld;
-    bool only; /* those */
 } guest;
-
-static bool is_wanted(guest *g, const bson_t *account)
-{
-    bool lacks = (g->withhold || g->only) && lacks_a_field(g->repair, account);
-    g->withheld = g->withheld || (g->withhold && lacks);
-    return g->only ? lacks : !(g->withhold && lacks);
-}
 
 static bool visit_whole(void *arg, tf_docs *some, tf_error *err)
 {
@@ -138,22 +159,27 @@ static bool visit_whole(void *arg, tf_docs *some, tf_error *err)
         tf_docs_view(some, i, &account);
         if (!sums_are_whole(&account, err))
             return false;
-        if (is_wanted(g, &account))
+        bool lacks = g->how == QUICK && lacks_a_field(g->repair, &account);
+        g->withheld = g->withheld || lacks;
+        if (!lacks)
             tf_docs_add(&wanted, &account);
     }
     return wanted.count == 0 || g->visit(g->arg, &wanted, err);
 }
 
-bool tf_accounts_read(const tf_store *store, const tf_repair *repair, int64_t started, tf_accounts_visit visit, void *arg, tf_error *err)
+static bool add_up(const tf_store *store, guest *g, int64_t started, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "add up the balances");
     op.db = store->repaired;
-    bool quick = started == 0;
-    guest g = {.repair = repair, .visit = visit, .arg = arg, .withhold = quick};
-    if (!tf_accounts_walk(open_cursor(&op, repair, quick, started), &op, visit_whole, &g, err))
+    return tf_accounts_walk(open_cursor(&op, g->repair, g->how, started), &op, visit_whole, g, err);
+}
+
+bool tf_accounts_read(const tf_store *store, const tf_repair *repair, int64_t started, tf_accounts_visit visit, void *arg, tf_error *err)
+{
+    bool quick = started == 0 && repair->ledger.owners > 1;
+    guest g = {.repair = repair, .visit = visit, .arg = arg, .how = quick ? QUICK : EXACT};
+    if (!add_up(store, &g, started, err))
         return false;
-    if (!g.withheld)
-        return true;
-    guest rest = {.repair = repair, .visit = visit, .arg = arg, .only = true};
-    return tf_accounts_walk(open_cursor(&op, repair, false, 0), &op, visit_whole, &rest, err);
+    g.how = LACKING;
+    return !g.withheld || add_up(store, &g, 0, err);
 }

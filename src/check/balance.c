@@ -275,8 +275,10 @@ static bool find_row(comparison *c, const tf_docs *rows, const place *places, co
     uint32_t n = 0;
     *found = true;
     if (known) {
+        bson_t its;
         tf_docs_view(rows, known->at, row);
-        return true;
+        if (tf_ledger_owner(row, &its) && bson_equal(&its, owner))
+            return true;
     }
     append_key(c, owner, &keys, &n);
     if (!fetch_rows(c, &keys, single, err))

@@ -68,7 +68,7 @@ int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
 #endif
     mongoc_log_set_handler(NULL, NULL); /* the driver would print parts of what it is given */
     mallopt(M_MMAP_THRESHOLD, 4 << 20);  /* large documents go back to the system once they are let go, usual batches stay */
-    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
     mongoc_init();
     int status = tf_command_parse(commands, argc, argv, &in, &err) ? run(commands, &in)
                                                                    : tf_output_error(&err, NULL, NULL, json);

@@ -44,6 +44,8 @@ bool tf_opening_strategy_fits(const tf_engine *engine, const char *strategy, tf_
     if (engine->client->facts.transactions || strcmp(strategy, "journal") == 0)
         return true;
     tf_error_set(err, TF_ERR_UNSUPPORTED, "this server is standalone: it has no transactions");
+    if (engine->settings.resume)
+        return tf_error_hint(err, "Start it as a member of its replica set again: a run goes on with the strategy it began with.");
     return tf_error_hint(err, "Use a replica set, or --strategy journal, which promises less under live writers "
                               "(docs/protocol.md).");
 }

@@ -3,6 +3,7 @@
 
 #include "backup/snapshot.h"
 #include "base/field.h"
+#include "base/stop.h"
 #include "store/batch.h"
 
 #include <inttypes.h>
@@ -265,6 +266,8 @@ bool tf_prover_partition(tf_prover *p, int32_t n, tf_prover *whole, tf_error *er
     int got;
     p->partition = n;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
+        if (tf_stop_level() >= 2)
+            return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, in the middle of the proof");
         tf_batch_record record = {0};
         tf_batch_record_parse(doc, &record);
         bool ok = prove_batch(p, &record, err);

@@ -46,8 +46,9 @@ bool tf_prover_partition(tf_prover *p, int32_t n, tf_prover *whole, tf_error *er
 /* Adds a part's results to the whole's: in the order of the partitions. */
 void tf_prover_add(tf_prover *whole, const tf_prover *part);
 
-/* The backup's count against the batches', and (`sealed`) the chains' ends against the closing event. */
-bool tf_prover_counts(tf_prover *p, bool sealed, tf_error *err);
+/* The backup's count against the batches' (`finished`: a batch that is being written has a backup before it has a record), and
+ * (`sealed`) the chains' ends against the closing event. */
+bool tf_prover_counts(tf_prover *p, bool finished, bool sealed, tf_error *err);
 
 /* A down deals with every document of the run that it takes back, if only to list it. */
 bool tf_prover_coverage(tf_prover *p, tf_error *err);

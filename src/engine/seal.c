@@ -85,9 +85,9 @@ bool tf_prover_coverage(tf_prover *p, tf_error *err)
     return true;
 }
 
-bool tf_prover_counts(tf_prover *p, bool sealed, tf_error *err)
+bool tf_prover_counts(tf_prover *p, bool finished, bool sealed, tf_error *err)
 {
-    if (p->held != p->backed_up)
+    if (finished && p->held != p->backed_up)
         tf_prover_find(p, "backup_count", "the backup holds %" PRId64 " documents, the batches count %" PRId64, p->held, p->backed_up);
     p->proof->documents = p->backed_up;
     p->proof->amount = p->moved_amount;

@@ -205,7 +205,7 @@ static bool prove(tf_prover *p, bool closing, tf_error *err)
         tf_prover_end(&all.parts[i]);
     free(all.parts);
     free(all.numbers);
-    if (!ok || !tf_prover_counts(p, finished && !closing, err))
+    if (!ok || !tf_prover_counts(p, finished, finished && !closing, err))
         return false;
     if (finished && (!tf_prover_coverage(p, err) || !tf_prover_posting(p, err)))
         return false;

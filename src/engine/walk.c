@@ -1,6 +1,7 @@
 #include "engine/walk.h"
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "db/failure.h"
 #include "db/txn.h"
 
@@ -15,7 +16,8 @@ struct tf_walk {
     mongoc_cursor_t *cursor;
     tf_op op;
     bool ended;
-    bool whole;    /* the journal's: the documents themselves, read anew for each batch, so that they need not be read twice */
+    bool whole;    /* the journal's: the documents themselves, a batch at a time, so that they need not be read twice */
+    size_t mean;   /* whole: bytes of a document, as far as is known */
     int64_t since; /* whole: when they were asked for, monotonic */
     tf_docs queue; /* {_id, size}, or whole documents */
     size_t head;
@@ -102,7 +104,8 @@ static int next(tf_walk *walk, size_t count, const bson_t **doc, tf_error *err)
         if (got >= 0)
             return got;
         bool cursor_gone = one.server_code == 43 || one.server_code == 237 || one.server_code == 175;
-        if ((!cursor_gone && !tf_failure_is_transient(&one)) || tf_clock_ms() > give_up) {
+        if ((!cursor_gone && !tf_failure_is_transient(&one)) || tf_clock_ms() > give_up ||
+            tf_stop_level() >= 2) {
             *err = one;
             return -1;
         }
@@ -127,25 +130,16 @@ static void compact(tf_walk *walk)
     walk->head = 0;
 }
 
-/* What was read for the batch before is old by now. */
-static void begin_anew(tf_walk *walk)
+/* No more than the next batch takes: the rest of it would be old by then, or make a small batch of its own. */
+static size_t fitting(const tf_walk *walk, size_t count)
 {
-    close_cursor(walk);
-    tf_docs_clear(&walk->queue);
-    walk->head = 0;
-    walk->ended = false;
-    walk->since = tf_clock_ms();
+    size_t fit = walk->mean ? walk->context->batch_bytes / 8 * 7 / walk->mean : count;
+    return fit < 1 ? 1 : fit < count ? fit : count;
 }
 
-bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
+static bool read_more(tf_walk *walk, size_t count, tf_error *err)
 {
     const bson_t *doc = NULL;
-    if (walk->whole && walk->ended && walk->queue.count == 0)
-        return true;
-    if (walk->whole)
-        begin_anew(walk);
-    if (walk->queue.count - walk->head < count && !walk->ended)
-        compact(walk);
     while (!walk->ended && walk->queue.count - walk->head < count && walk->queue.length < BATCH_BYTES_MOST) {
         int got = next(walk, count, &doc, err);
         if (got < 0)
@@ -155,9 +149,30 @@ bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
         else
             tf_docs_add(&walk->queue, doc);
     }
-    if (walk->whole)
-        close_cursor(walk);
     return true;
+}
+
+/* What the last batch left is taken first, be it old. */
+static bool read_whole(tf_walk *walk, size_t count, tf_error *err)
+{
+    if (walk->ended || walk->queue.count > walk->head)
+        return true;
+    close_cursor(walk);
+    walk->since = tf_clock_ms();
+    bool ok = read_more(walk, fitting(walk, count), err);
+    close_cursor(walk);
+    if (walk->queue.count)
+        walk->mean = walk->queue.length / walk->queue.count;
+    return ok;
+}
+
+bool tf_walk_fill(tf_walk *walk, size_t count, tf_error *err)
+{
+    if (walk->whole)
+        return read_whole(walk, count, err);
+    if (walk->queue.count - walk->head < count && !walk->ended)
+        compact(walk);
+    return read_more(walk, count, err);
 }
 
 static size_t size_of(const tf_walk *walk, size_t i)

@@ -68,6 +68,36 @@ static void journal__touched_field_changed_before_the_write_is_left_alone(void *
     assert_int_equal(tf_fixture_count(f, NULL, "cashu_tokens", "{\"_id\": 3, \"spent_at\": \"never\", \"status\": \"unspent\"}"), 1);
 }
 
+/* What was read before a long sleep is not what is backed up. */
+static void journal__who_slept_reads_its_candidates_again(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    tf_program *p = stopped_at(f, "after_intent");
+    tf_tokens_update(f, "{\"_id\": 3}", "{\"$set\": {\"transaction_type\": \"sent\"}}");
+    usleep(700000);
+    go_on(p);
+    assert_int_equal(p->status, 0);
+    assert_int_equal(tf_program_number(p, "data.affectedTokens"), 4);
+    assert_int_equal(tf_program_number(p, "data.gone"), 1);
+    assert_int_equal(tf_program_number(p, "data.overtaken"), 0);
+}
+
+/* Its backup is further than its records: nothing is damaged. */
+static void journal__proof_of_a_run_killed_behind_a_backup_has_no_findings(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    tf_program *p = stopped_at(f, "after_backup");
+    assert_int_equal(kill(p->pid, SIGKILL), 0);
+    tf_program_wait(p, 0);
+    p = tf_program_run(f, "history", "--json", NULL);
+    p = tf_program_run(f, "verify", tf_program_text(p, "data.runs.0.run"), "--json", NULL);
+    assert_int_equal(p->status, 0);
+    assert_has(p->out, "\"findings\": []");
+    assert_int_equal(tf_up(f, "--resume", "--take-over")->status, 0);
+}
+
 static void journal__deleted_document_is_overtaken(void **state)
 {
     tf_fixture *f = *state;
@@ -118,6 +148,8 @@ int main(void)
         TF_FIXTURE_TEST(journal__other_field_changed_before_the_write_is_overtaken),
         TF_FIXTURE_TEST(journal__touched_field_changed_before_the_write_is_left_alone),
         TF_FIXTURE_TEST(journal__deleted_document_is_overtaken),
+        TF_FIXTURE_TEST(journal__who_slept_reads_its_candidates_again),
+        TF_FIXTURE_TEST(journal__proof_of_a_run_killed_behind_a_backup_has_no_findings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
