@@ -18,7 +18,7 @@ static mongoc_cursor_t *open_cursor(tf_fixture *f)
 static void throttle__pauses_while_a_load_is_reached(void **state)
 {
     tf_fixture *f = *state;
-    tf_tokens_sample(f, 30);
+    tf_tokens_fill(f, 30); /* loads are read with more than the least role */
     mongoc_cursor_t *cursor = open_cursor(f);
     const char *const argv[] = {"up", "--confirm", "--yes", "--json", "--max-load", "connections.current=1000000", "--max-load", CURSORS "=1", NULL};
     tf_program *up = tf_program_start(f, &(tf_program_options){.argv = argv});
@@ -37,7 +37,7 @@ static void throttle__pauses_while_a_load_is_reached(void **state)
 static void throttle__stops_resumably_at_a_critical_load(void **state)
 {
     tf_fixture *f = *state;
-    tf_tokens_sample(f, 30);
+    tf_tokens_fill(f, 30);
     mongoc_cursor_t *cursor = open_cursor(f);
     tf_program *p = tf_up(f, "--critical-load", CURSORS "=1");
     assert_exit(p, 7);
@@ -53,7 +53,7 @@ static void throttle__stops_resumably_at_a_critical_load(void **state)
 static void throttle__stops_a_rollback_at_a_critical_load_too(void **state)
 {
     tf_fixture *f = *state;
-    tf_tokens_sample(f, 30);
+    tf_tokens_fill(f, 30);
     assert_exit(tf_up(f), 0);
     mongoc_cursor_t *cursor = open_cursor(f);
     assert_exit(tf_down(f, "--critical-load", CURSORS "=1"), 7);
@@ -68,7 +68,7 @@ static void throttle__refuses_a_limit_that_cannot_be_looked_at(void **state)
     tf_fixture *f = *state;
     static const char *const others[] = {"cashu_wallets", NULL};
     static const char *const kinds[] = {"--max-load", "--critical-load"};
-    tf_tokens_sample(f, 3);
+    tf_tokens_fill(f, 3);
     const char *login = tf_fixture_login(f, "run", "cashu_tokens", others);
     for (size_t i = 0; i < 2; i++) {
         tf_program *p = tf_up(f, kinds[i], "no.such.number=1");
@@ -91,7 +91,7 @@ static void throttle__refuses_a_limit_that_cannot_be_looked_at(void **state)
 static void throttle__knows_the_numbers_of_the_runbook(void **state)
 {
     tf_fixture *f = *state;
-    tf_tokens_sample(f, 3);
+    tf_tokens_fill(f, 3);
     assert_exit(tf_up(f, "--max-load", "flowControl.isLagged=1", "--max-load", "wiredTiger.concurrentTransactions.write.out=100",
                       "--max-load", "globalLock.currentQueue.writers=20", "--max-load", "connections.current=3000", "--critical-load",
                       "globalLock.currentQueue.total=500"),

@@ -56,6 +56,22 @@ static void stop__second_interrupt_leaves_a_journals_batch_to_the_resume(void **
     stop_resume_up(f, &data);
 }
 
+/* Everything is written: the proof is what is left. */
+static void stop__second_interrupt_ends_the_closing_proof(void **state)
+{
+    tf_fixture *f = *state;
+    FAULT_DATA_CLEANUP fault_data data;
+    fault_seed(f, &data);
+    tf_program *p = fault_start(f, "up", "finish.before_verifying=stop", stop_by_two);
+    wait_until_stopped(p);
+    assert_int_equal(kill(p->pid, SIGTERM), 0);
+    assert_int_equal(kill(p->pid, SIGINT), 0);
+    stop_go_on(p);
+    assert_exit(p, 7);
+    assert_string_equal(tf_program_text(p, "error.code"), "INTERRUPTED");
+    stop_resume_up(f, &data);
+}
+
 static void stop__of_a_rollback_leaves_it_resumable(void **state)
 {
     tf_fixture *f = *state;
@@ -298,6 +314,7 @@ int main(void)
         TF_FIXTURE_TEST(stop__terminate_is_as_interrupt),
         TF_FIXTURE_TEST(stop__second_interrupt_drops_the_batch),
         TF_FIXTURE_TEST(stop__second_interrupt_leaves_a_journals_batch_to_the_resume),
+        TF_FIXTURE_TEST(stop__second_interrupt_ends_the_closing_proof),
         TF_FIXTURE_TEST(stop__of_a_rollback_leaves_it_resumable),
         TF_FIXTURE_TEST(stop__failed_invariant_takes_everything_back),
         TF_FIXTURE_TEST(stop__failed_invariant_with_a_journal_takes_the_batch_itself_back),

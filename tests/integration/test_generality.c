@@ -58,6 +58,7 @@ static void repairs_another_shape(tf_fixture *f, const char *strategy)
 {
     int64_t wrong, cents;
     char before[64], repaired[64], after[64];
+    tf_fixture_least(f, "invoices", NULL);
     insert_invoices(f, &wrong, &cents);
     hash_of(f, before, sizeof before);
     tf_program *p = RUN(f, "preview", "101", "--json");

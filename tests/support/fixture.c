@@ -145,6 +145,12 @@ const char *tf_fixture_login(tf_fixture *fixture, const char *kind, const char *
     return uri;
 }
 
+void tf_fixture_least(tf_fixture *fixture, const char *collection, const char *const *others)
+{
+    if (!fixture->state_home && fixture->logins == 0)
+        snprintf(fixture->uri, sizeof fixture->uri, "%s", tf_fixture_login(fixture, "run", collection, others));
+}
+
 static bson_t *parse(const char *json)
 {
     bson_error_t error;

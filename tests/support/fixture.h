@@ -60,6 +60,10 @@ void tf_fixture_own_server(tf_fixture *fixture, tf_sandbox_options options, tf_s
  * others as in db/role.h), "monitor", "reader" (the built-in role read). The URI belongs to the fixture. */
 const char *tf_fixture_login(tf_fixture *fixture, const char *kind, const char *collection, const char *const *others);
 
+/* From now on the program runs as a user who may do no more than a run needs (`collection` and `others` as above). Does nothing with
+ * a server of one's own, and where a login was made already: the test says then who runs. */
+void tf_fixture_least(tf_fixture *fixture, const char *collection, const char *const *others);
+
 /* Inserts documents given as Extended JSON: one object or an array of them. Fails the test if the server refuses. */
 void tf_fixture_insert(tf_fixture *fixture, const char *collection, const char *json);
 

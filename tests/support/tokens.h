@@ -31,10 +31,17 @@ static inline void tf_tokens_insert(tf_fixture *f, int first, int count, const c
 }
 
 /* `count` defects of one user and two sound tokens. */
-static inline void tf_tokens_sample(tf_fixture *f, int count)
+static inline void tf_tokens_fill(tf_fixture *f, int count)
 {
     tf_tokens_insert(f, 1, count, "npub1anna", "unspent");
     tf_tokens_insert(f, 100001, 2, "npub1bert", "spent");
+}
+
+/* The same, and the program runs under the least role. */
+static inline void tf_tokens_sample(tf_fixture *f, int count)
+{
+    tf_fixture_least(f, "cashu_tokens", NULL);
+    tf_tokens_fill(f, count);
 }
 
 /* Changes one document from outside, as the application would: `update` is Extended JSON. */

@@ -1,0 +1,220 @@
+/*
+ * What the commands write for people, at 80 columns, compared with tests/golden/out-NAME.txt: the command, its exit status, what
+ * came on stderr and on stdout. What differs from run to run (names of runs, databases and users, times, durations, rates) is
+ * written as '#' there. TF_GOLDEN=write writes the files anew; look at the difference.
+ */
+#include "support/tokens.h"
+
+#include <ctype.h>
+#include <regex.h>
+
+static const char *const changing[] = {
+    "[0-9]{8}t[0-9]{6}-[0-9]{3}-[0-9a-f]{6}",                 /* a run */
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z?", /* a time */
+    "[0-9.,]+ (ms|s|min|h|MiB|MB|KB|GB|GiB|KiB|B)([^a-z]|$)", /* a duration, a size */
+    "[0-9.,]+/s",                                             /* a rate */
+    "127\\.0\\.0\\.1:[0-9]+",
+};
+
+/* Every match becomes "#"; widths differ, and with them the blanks of a table. */
+static char *masked(const char *text, const char *pattern)
+{
+    regex_t regex;
+    regmatch_t match;
+    char *out = NULL;
+    size_t size = 0;
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED), 0);
+    FILE *to = open_memstream(&out, &size);
+    while (*text && regexec(&regex, text, 1, &match, 0) == 0 && match.rm_eo > 0) {
+        fwrite(text, 1, (size_t)match.rm_so, to);
+        fputc('#', to);
+        text += match.rm_eo;
+        if (!isalnum((unsigned char)text[-1]))
+            fputc(text[-1], to); /* what was only looked at, behind a unit */
+    }
+    fputs(text, to);
+    fclose(to);
+    regfree(&regex);
+    return out;
+}
+
+static void replace(char **text, const char *pattern)
+{
+    char *old = *text;
+    *text = masked(old, pattern);
+    free(old);
+}
+
+/* Runs of one character, `most` of them at most. */
+static void squeeze(char *text, char what, size_t most)
+{
+    char *to = text;
+    size_t run = 0;
+    for (; *text; text++) {
+        run = *text == what ? run + 1 : 0;
+        if (run <= most)
+            *to++ = *text;
+    }
+    *to = '\0';
+}
+
+/* A slow machine reports progress, every five seconds. */
+static char *without_progress(const char *text)
+{
+    static const char *const words[] = {"counting: ", "adding up: ", "repairing: ", "restoring: ", "verifying: "};
+    char *out = strdup(text), *to = out;
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        bool progress = false;
+        length += text[length] == '\n';
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            progress = progress || strncmp(text, words[i], strlen(words[i])) == 0;
+        if (!progress) {
+            memcpy(to, text, length);
+            to += length;
+        }
+        text += length;
+    }
+    *to = '\0';
+    return out;
+}
+
+static char *stable(const tf_fixture *f, const char *text)
+{
+    char *out = without_progress(text);
+    replace(&out, f->state_db);
+    replace(&out, f->db);
+    for (size_t i = 0; i < sizeof changing / sizeof *changing; i++)
+        replace(&out, changing[i]);
+    squeeze(out, ' ', 2);
+    squeeze(out, '-', 3);
+    return out;
+}
+
+static void print_section(FILE *to, const char *name, const tf_fixture *f, const char *text)
+{
+    if (!text || !*text)
+        return;
+    char *out = stable(f, text);
+    fprintf(to, "--- %s\n%s", name, out);
+    free(out);
+}
+
+static char *read_file(const char *path)
+{
+    FILE *in = fopen(path, "r");
+    char *text = NULL;
+    size_t size = 0;
+    if (in && getdelim(&text, &size, '\0', in) < 0)
+        size = 0;
+    if (in)
+        fclose(in);
+    return text ? text : strdup("");
+}
+
+static void assert_width(const char *text)
+{
+    size_t width = 0;
+    for (; text && *text; text++) {
+        width = *text == '\n' ? 0 : width + ((*text & 0xc0) != 0x80);
+        if (width > 80)
+            fail_msg("a line of more than 80 columns: %s", text);
+    }
+}
+
+/* Compares, or writes: the words are joined to the name of the file. */
+static void check(const tf_fixture *f, const char *name, const tf_program *p, const char *command)
+{
+    char path[512], *got = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/tests/golden/out-%s.txt", TF_SOURCE_DIR, name);
+    FILE *to = open_memstream(&got, &size);
+    fprintf(to, "$ tokenfix %s\n--- exit %d\n", command, p->status);
+    print_section(to, "stderr", f, p->err);
+    print_section(to, "stdout", f, p->out);
+    fclose(to);
+    assert_width(p->out);
+    assert_width(p->err);
+    const char *mode = getenv("TF_GOLDEN");
+    if (mode && strcmp(mode, "write") == 0) {
+        FILE *out = fopen(path, "w");
+        assert_non_null(out);
+        fputs(got, out);
+        fclose(out);
+    } else {
+        char *expected = read_file(path);
+        if (strcmp(got, expected) != 0)
+            fail_msg("%s differs\n=== expected\n%s\n=== found\n%s", path, expected, got);
+        free(expected);
+    }
+    free(got);
+}
+
+enum { WORDS = 10 };
+
+static void golden(tf_fixture *f, const char *name, const char *command)
+{
+    const char *argv[WORDS] = {NULL};
+    char copy[256], *save = NULL;
+    size_t n = 0;
+    snprintf(copy, sizeof copy, "%s", command);
+    for (char *word = strtok_r(copy, " ", &save); word && n + 1 < WORDS; word = strtok_r(NULL, " ", &save))
+        argv[n++] = word;
+    check(f, name, tf_program_exec(f, &(tf_program_options){.argv = argv}), command);
+}
+
+static void golden__a_repair_from_status_to_rollback(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 7);
+    tf_tokens_insert(f, 50, 3, "npub1carl", "unspent");
+    golden(f, "status-before", "status");
+    golden(f, "preview", "preview --sample 1");
+    golden(f, "up-unconfirmed", "up");
+    golden(f, "up", "up --confirm --yes --workers 1");
+    golden(f, "up-again", "up --confirm --yes");
+    golden(f, "status-after", "status");
+    golden(f, "verify", "verify --workers 1");
+    golden(f, "history", "history");
+    golden(f, "down", "down --confirm --yes --workers 1");
+    golden(f, "verify-down", "verify --workers 1");
+    golden(f, "plan", "plan");
+}
+
+static void golden__what_changed_in_between(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 5);
+    golden(f, "up-canary", "up --confirm --yes --canary 2 --workers 1");
+    golden(f, "up-interrupted", "up --confirm --yes");
+    golden(f, "status-interrupted", "status");
+    golden(f, "up-resume", "up --confirm --yes --resume --workers 1");
+    tf_tokens_update(f, "{\"_id\": 3}", "{\"$set\": {\"spent_at\": \"never\"}}");
+    tf_tokens_delete(f, "{\"_id\": 4}");
+    golden(f, "verify-missing", "verify --workers 1");
+    golden(f, "down-conflicts", "down --confirm --yes --workers 1");
+}
+
+static void golden__errors(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 1);
+    golden(f, "error-command", "statsu");
+    golden(f, "error-option", "up --cofirm");
+    golden(f, "error-migration", "status 005");
+    golden(f, "error-run", "verify 20260101t000000-004-000000");
+    golden(f, "error-down", "down --confirm --yes");
+    golden(f, "error-resume", "up --confirm --yes --resume");
+    golden(f, "error-uri", "status --uri mongo://nowhere");
+    golden(f, "error-batch-size", "up --confirm --yes --batch-size 0");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TF_FIXTURE_TEST(golden__a_repair_from_status_to_rollback),
+        TF_FIXTURE_TEST(golden__what_changed_in_between),
+        TF_FIXTURE_TEST(golden__errors),
+    };
+    return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
+}
