@@ -134,7 +134,8 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *targ
     _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
     _cleanup_(tf_lineage_freep) tf_lineage *lineage = tf_lineage_load(&engine->store, target, err);
     char id[TF_RUN_ID_SIZE];
-    if (!lineage || !tf_opening_strategy_fits(engine, target->strategy, err) || !tf_store_prepare(&engine->store, err))
+    const char *strategy = engine->settings.strategy ? engine->settings.strategy : target->strategy;
+    if (!lineage || !tf_opening_strategy_fits(engine, strategy, err) || !tf_store_prepare(&engine->store, err))
         return false;
     if (!owned && !tf_takeover_fence_unfinished(engine, NULL, err))
         return false;

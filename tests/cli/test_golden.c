@@ -14,6 +14,7 @@ static const char *const changing[] = {
     "[0-9.,]+ (ms|s|min|h|MiB|MB|KB|GB|GiB|KiB|B)([^a-z]|$)", /* a duration, a size */
     "[0-9.,]+/s",                                             /* a rate */
     "127\\.0\\.0\\.1:[0-9]+",
+    "detail: [^\n]*", /* the driver's words */
 };
 
 /* Every match becomes "#"; widths differ, and with them the blanks of a table. */
@@ -171,12 +172,12 @@ static void golden__a_repair_from_status_to_rollback(void **state)
     golden(f, "status-before", "status");
     golden(f, "preview", "preview --sample 1");
     golden(f, "up-unconfirmed", "up");
-    golden(f, "up", "up --confirm --yes --workers 1");
-    golden(f, "up-again", "up --confirm --yes");
+    golden(f, "up", "up --confirm --yes --workers 1 --max-lag 0");
+    golden(f, "up-again", "up --confirm --yes --max-lag 0");
     golden(f, "status-after", "status");
     golden(f, "verify", "verify --workers 1");
     golden(f, "history", "history");
-    golden(f, "down", "down --confirm --yes --workers 1");
+    golden(f, "down", "down --confirm --yes --workers 1 --max-lag 0");
     golden(f, "verify-down", "verify --workers 1");
     golden(f, "plan", "plan");
 }
@@ -185,14 +186,14 @@ static void golden__what_changed_in_between(void **state)
 {
     tf_fixture *f = *state;
     tf_tokens_sample(f, 5);
-    golden(f, "up-canary", "up --confirm --yes --canary 2 --workers 1");
-    golden(f, "up-interrupted", "up --confirm --yes");
+    golden(f, "up-canary", "up --confirm --yes --canary 2 --workers 1 --max-lag 0");
+    golden(f, "up-interrupted", "up --confirm --yes --max-lag 0");
     golden(f, "status-interrupted", "status");
-    golden(f, "up-resume", "up --confirm --yes --resume --workers 1");
+    golden(f, "up-resume", "up --confirm --yes --resume --workers 1 --max-lag 0");
     tf_tokens_update(f, "{\"_id\": 3}", "{\"$set\": {\"spent_at\": \"never\"}}");
     tf_tokens_delete(f, "{\"_id\": 4}");
     golden(f, "verify-missing", "verify --workers 1");
-    golden(f, "down-conflicts", "down --confirm --yes --workers 1");
+    golden(f, "down-conflicts", "down --confirm --yes --workers 1 --max-lag 0");
 }
 
 static void golden__errors(void **state)
@@ -204,7 +205,7 @@ static void golden__errors(void **state)
     golden(f, "error-migration", "status 005");
     golden(f, "error-run", "verify 20260101t000000-004-000000");
     golden(f, "error-down", "down --confirm --yes");
-    golden(f, "error-resume", "up --confirm --yes --resume");
+    golden(f, "error-resume", "up --confirm --yes --resume --max-lag 0");
     golden(f, "error-uri", "status --uri mongo://nowhere");
     golden(f, "error-batch-size", "up --confirm --yes --batch-size 0");
 }

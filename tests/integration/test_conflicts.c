@@ -353,6 +353,24 @@ static void order__resume_needs_the_transactions_it_began_with(void **state)
     tf_host_close(&host);
 }
 
+static void order__down_by_journal_where_there_are_no_transactions_any_more(void **state)
+{
+    tf_fixture *f = *state;
+    tf_host host;
+    TF_OUTCOME out = {.run = ""}, down = {.run = ""};
+    tf_error err = {0};
+    tf_tokens_fill(f, 25);
+    assert_exit(tf_up(f), 0);
+    tf_host_open(&host, f, tf_fixture_login(f, "run", "cashu_tokens", NULL));
+    host.client.facts.transactions = false;
+    assert_false((tf_down)(&host.engine, &out, &err));
+    assert_int_equal(err.code, TF_ERR_UNSUPPORTED);
+    tf_host_run(&host, (tf_down), (tf_settings){.strategy = "journal"}, &down);
+    assert_int_equal(down.documents, 25);
+    assert_int_equal(tf_tokens_original(f), 27);
+    tf_host_close(&host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +390,7 @@ int main(void)
         TF_FIXTURE_TEST(order__interrupted_up_is_taken_back_as_far_as_it_came),
         TF_FIXTURE_TEST(order__canary_resumed_and_taken_back),
         TF_FIXTURE_TEST(order__resume_needs_the_transactions_it_began_with),
+        TF_FIXTURE_TEST(order__down_by_journal_where_there_are_no_transactions_any_more),
     };
     return cmocka_run_group_tests_name("conflicts", tests, NULL, NULL);
 }
