@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "cmd/version.h"
+#include "db/client.h"
 #include "report/output.h"
 #include "report/terminal.h"
 
@@ -66,13 +67,12 @@ int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
     if (!tf_command_check(commands, &err))
         return tf_output_error(&err, NULL, NULL, json);
 #endif
-    mongoc_log_set_handler(NULL, NULL); /* the driver would print parts of what it is given */
     mallopt(M_MMAP_THRESHOLD, 4 << 20);  /* large documents go back to the system once they are let go, usual batches stay */
     mallopt(M_TRIM_THRESHOLD, 8 << 20);
-    mongoc_init();
+    tf_client_begin();
     int status = tf_command_parse(commands, argc, argv, &in, &err) ? run(commands, &in)
                                                                    : tf_output_error(&err, NULL, NULL, json);
     tf_invocation_done(&in);
-    mongoc_cleanup();
+    tf_client_end();
     return tf_output_finish(status);
 }

@@ -13,7 +13,7 @@ enum { POOL_SIZE = 100 };
 
 static void initialise_driver(void)
 {
-    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL); /* tf_client_leave leaves threads behind that may use it */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL); /* first: tf_client_leave leaves threads behind that may use it */
     mongoc_log_set_handler(NULL, NULL); /* the driver's own log would print what we report as errors, or more */
     mongoc_init();
 }
@@ -79,13 +79,18 @@ static bool greet(tf_client *client, const mongoc_uri_t *uri, int64_t timeout_ms
     return false;
 }
 
+void tf_client_begin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, initialise_driver);
+}
+
 bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_db, int64_t timeout_ms, unsigned allowed,
                     tf_client *out, tf_error *err)
 {
     tf_error local = {0};
     err = err ? err : &local;
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, initialise_driver);
+    tf_client_begin();
     tf_client client = {.db = bson_strdup(db), .state_db = bson_strdup(state_db)};
     client.pool = open_pool(uri, timeout_ms, err);
     if (client.pool && !(client.roster = tf_roster_new(client.pool)))
@@ -114,9 +119,14 @@ void tf_client_close(tf_client *client)
     *client = (tf_client){0};
 }
 
+static tf_client left; /* reachable: what the threads use is no leak */
+
 void tf_client_leave(tf_client *client)
 {
-    static tf_client left; /* reachable: what the threads use is no leak */
+    if (client->client && mongoc_uri_get_tls(mongoc_client_get_uri(client->client))) {
+        tf_client_close(client);
+        return;
+    }
     if (client->client) {
         tf_op_release(client->client);
         mongoc_client_pool_push(client->pool, client->client);
@@ -128,6 +138,12 @@ void tf_client_leave(tf_client *client)
         client->roster = NULL;
     }
     tf_client_close(client);
+}
+
+void tf_client_end(void)
+{
+    if (!left.pool)
+        mongoc_cleanup();
 }
 
 mongoc_client_t *tf_client_impatient(mongoc_client_t *client, const char *name, int32_t patience_ms)

@@ -28,8 +28,16 @@ bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_d
                     tf_client *out, tf_error *err);
 void tf_client_close(tf_client *client);
 
-/* The same in a process that is about to end: does not wait for the driver's monitoring threads, which takes up to 500 ms. */
+/* The same in a process that is about to end: does not wait for the driver's monitoring threads, which takes up to 500 ms. With TLS
+ * it does: a thread in the middle of a handshake would be met by the libraries' clean-up at exit, and crash. */
 void tf_client_leave(tf_client *client);
+
+/* The first word to the driver (mongoc_init), before anything else asks for OpenSSL: its own clean-up at exit would pull the rug
+ * from under threads that were left. Opening a client does it too. */
+void tf_client_begin(void);
+
+/* The last word to the driver (mongoc_cleanup), where no threads were left that still use what it would free. */
+void tf_client_end(void);
 
 /* Destroys a connection string (may be NULL), its password wiped first. */
 void tf_client_forget(mongoc_uri_t *uri);
