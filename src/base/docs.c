@@ -166,7 +166,7 @@ bool tf_id_bytes(const bson_t *doc, bson_type_t *type, const uint8_t **data, uin
     return true;
 }
 
-static bool same_id(const bson_t *a, const bson_t *b)
+bool tf_doc_same_id(const bson_t *a, const bson_t *b)
 {
     bson_type_t t, u;
     const uint8_t *x, *y;
@@ -180,7 +180,7 @@ long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint)
         size_t i = (hint + k) % docs->count;
         bson_t candidate;
         tf_docs_view(docs, i, &candidate);
-        if (same_id(&candidate, doc))
+        if (tf_doc_same_id(&candidate, doc))
             return (long)i;
     }
     return -1;

@@ -29,6 +29,9 @@ const uint8_t *tf_docs_bytes(const tf_docs *docs, size_t i, uint32_t *length);
 /* Whether two documents are the same bytes. */
 bool tf_docs_same(const tf_docs *a, size_t i, const tf_docs *b, size_t j);
 
+/* Whether both have an _id, of the same type and bytes. */
+bool tf_doc_same_id(const bson_t *a, const bson_t *b);
+
 /* The index of the document with the same _id (type and bytes) as `doc`, searched from `hint` on, around; -1: none. */
 long tf_docs_find_id(const tf_docs *docs, const bson_t *doc, size_t hint);
 

@@ -26,9 +26,17 @@ int tf_stop_level(void)
     return atomic_load(&level);
 }
 
+bool tf_stop_at_once(tf_error *err, const char *where)
+{
+    if (tf_stop_level() < 2)
+        return false;
+    tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, %s", where);
+    return true;
+}
+
 void tf_stop_request(void)
 {
     int now = atomic_load(&level);
-    if (now < 2)
-        atomic_compare_exchange_strong(&level, &now, now + 1);
+    while (now < 2 && !atomic_compare_exchange_weak(&level, &now, now + 1))
+        ; /* another thread's signal came in between: both count */
 }

@@ -5,11 +5,18 @@
 #ifndef TF_BASE_STOP_H
 #define TF_BASE_STOP_H
 
+#include <stdbool.h>
+
+#include <tokenfix/error.h>
+
 /* Installs the handlers; call once, before threads start. */
 void tf_stop_install(void);
 
 /* 0 none, 1 orderly, 2 at once. Safe from any thread. */
 int tf_stop_level(void);
+
+/* Whether to stop at once; *err is then INTERRUPTED, "stopped at once, " and `where`. */
+bool tf_stop_at_once(tf_error *err, const char *where);
 
 /* What a signal does; for front ends without signals. */
 void tf_stop_request(void);

@@ -104,11 +104,11 @@ bool tf_accounts_walk(mongoc_cursor_t *owned, const tf_op *op, tf_accounts_visit
     int got;
     bool ok = true;
     while (ok && (got = tf_cursor_next(cursor, op, &doc, err)) == 1) {
-        if (tf_stop_level() >= 2)
-            ok = tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, while the balances were added up");
+        if (!(ok = !tf_stop_at_once(err, "while the balances were added up")))
+            break;
         tf_docs_add(&some, doc);
         if (some.count == CHUNK || some.length > CHUNK_BYTES) {
-            ok = ok && visit(arg, &some, err);
+            ok = visit(arg, &some, err);
             tf_docs_clear(&some);
         }
     }

@@ -9,7 +9,7 @@ typedef struct {
 
 static const tf_option options[] = {
     TF_OPTION_INT(verify_args, workers, "workers", 1, 64,
-                  "Prove by so many workers at once; otherwise as many as this machine has processors, at most 4.",
+                  "Prove by so many workers at once, and by one more that waits for the balances; otherwise as many as this machine has processors, at most 4.",
                   .env = "TOKENFIX_WORKERS"),
     TF_OPTION_END,
 };

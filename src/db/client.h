@@ -29,7 +29,7 @@ bool tf_client_open(const mongoc_uri_t *uri, const char *db, const char *state_d
 void tf_client_close(tf_client *client);
 
 /* The same in a process that is about to end: does not wait for the driver's monitoring threads, which takes up to 500 ms. With TLS
- * it does: a thread in the middle of a handshake would be met by the libraries' clean-up at exit, and crash. */
+ * it does: one end in eighty crashed there, in such a thread, during the clean-up at exit. */
 void tf_client_leave(tf_client *client);
 
 /* The first word to the driver (mongoc_init), before anything else asks for OpenSSL: its own clean-up at exit would pull the rug

@@ -42,20 +42,17 @@ void tf_prover_list(bson_t *list, const bson_t *doc)
 /* Whether the record lists this document as overtaken: the journal backed it up but did not change it. */
 static bool is_overtaken(const tf_batch_record *record, const bson_t *doc)
 {
-    bson_iter_t iter, item, id;
-    bson_type_t t, u;
-    const uint8_t *x, *y;
-    uint32_t n, m;
-    if (!bson_iter_init_find(&iter, record->doc, "overtaken") || !bson_iter_recurse(&iter, &item) || !tf_id_bytes(doc, &t, &x, &n))
+    bson_iter_t iter, item;
+    if (!bson_iter_init_find(&iter, record->doc, "overtaken") || !bson_iter_recurse(&iter, &item))
         return false;
     while (bson_iter_next(&item)) {
         bson_t view;
         uint32_t length;
         const uint8_t *data;
-        if (!BSON_ITER_HOLDS_DOCUMENT(&item) || !bson_iter_recurse(&item, &id))
+        if (!BSON_ITER_HOLDS_DOCUMENT(&item))
             continue;
         bson_iter_document(&item, &length, &data);
-        if (bson_init_static(&view, data, length) && tf_id_bytes(&view, &u, &y, &m) && t == u && n == m && memcmp(x, y, n) == 0)
+        if (bson_init_static(&view, data, length) && tf_doc_same_id(&view, doc))
             return true;
     }
     return false;
@@ -266,8 +263,8 @@ bool tf_prover_partition(tf_prover *p, int32_t n, tf_prover *whole, tf_error *er
     int got;
     p->partition = n;
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
-        if (tf_stop_level() >= 2)
-            return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, in the middle of the proof");
+        if (tf_stop_at_once(err, "in the middle of the proof"))
+            return false;
         tf_batch_record record = {0};
         tf_batch_record_parse(doc, &record);
         bool ok = prove_batch(p, &record, err);

@@ -54,8 +54,8 @@ static bool count_remaining(tf_prover *p, const bson_t *refused, tf_error *err)
     p->proof->new_defects = p->proof->remaining = 0;
     bson_reinit(p->proof->remaining_ids);
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
-        if (tf_stop_level() >= 2)
-            return tf_error_set(err, TF_ERR_INTERRUPTED, "stopped at once, in the middle of the proof");
+        if (tf_stop_at_once(err, "in the middle of the proof"))
+            return false;
         if (bson_iter_init_find(&iter, doc, "since") && bson_iter_as_bool(&iter))
             p->proof->new_defects++;
         else {

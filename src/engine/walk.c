@@ -140,14 +140,11 @@ static size_t fitting(const tf_walk *walk, size_t count)
 /* A plan that sorts what an index gave can hand out a document twice that was moved in that index meanwhile. */
 static bool is_the_last(const tf_walk *walk, const bson_t *doc)
 {
-    bson_type_t t, u;
-    const uint8_t *x, *y;
-    uint32_t n, m;
     bson_t last;
     if (walk->queue.count == 0)
         return false;
     tf_docs_view(&walk->queue, walk->queue.count - 1, &last);
-    return tf_id_bytes(&last, &t, &x, &n) && tf_id_bytes(doc, &u, &y, &m) && t == u && n == m && memcmp(x, y, n) == 0;
+    return tf_doc_same_id(&last, doc);
 }
 
 static bool read_more(tf_walk *walk, size_t count, tf_error *err)

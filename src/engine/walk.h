@@ -1,7 +1,7 @@
 /*
  * The walk through a partition: its candidates in the order of _id, read outside any transaction. For transactions, which read
  * them again: their ids, from one cursor; what it gave and no batch has committed yet waits in a queue. For the journal: the
- * documents, by one find for each batch.
+ * documents, by a find for each batch; what a batch did not take comes first.
  */
 #ifndef TF_ENGINE_WALK_H
 #define TF_ENGINE_WALK_H

@@ -3,6 +3,7 @@
  * came on stderr and on stdout. What differs from run to run (names of runs, databases and users, times, durations, rates) is
  * written as '#' there. TF_GOLDEN=write writes the files anew; look at the difference.
  */
+#include "support/golden.h"
 #include "support/tokens.h"
 
 #include <ctype.h>
@@ -101,31 +102,10 @@ static void print_section(FILE *to, const char *name, const tf_fixture *f, const
     free(out);
 }
 
-static char *read_file(const char *path)
+/* Runs a command line, and compares with out-NAME.txt, or writes it. */
+static void golden(tf_fixture *f, const char *name, const char *command)
 {
-    FILE *in = fopen(path, "r");
-    char *text = NULL;
-    size_t size = 0;
-    if (in && getdelim(&text, &size, '\0', in) < 0)
-        size = 0;
-    if (in)
-        fclose(in);
-    return text ? text : strdup("");
-}
-
-static void assert_width(const char *text)
-{
-    size_t width = 0;
-    for (; text && *text; text++) {
-        width = *text == '\n' ? 0 : width + ((*text & 0xc0) != 0x80);
-        if (width > 80)
-            fail_msg("a line of more than 80 columns: %s", text);
-    }
-}
-
-/* Compares, or writes: the words are joined to the name of the file. */
-static void check(const tf_fixture *f, const char *name, const tf_program *p, const char *command)
-{
+    const tf_program *p = tf_golden_run(f, command, NULL);
     char path[512], *got = NULL;
     size_t size = 0;
     snprintf(path, sizeof path, "%s/tests/golden/out-%s.txt", TF_SOURCE_DIR, name);
@@ -134,8 +114,8 @@ static void check(const tf_fixture *f, const char *name, const tf_program *p, co
     print_section(to, "stderr", f, p->err);
     print_section(to, "stdout", f, p->out);
     fclose(to);
-    assert_width(p->out);
-    assert_width(p->err);
+    tf_golden_width(p->out, command);
+    tf_golden_width(p->err, command);
     const char *mode = getenv("TF_GOLDEN");
     if (mode && strcmp(mode, "write") == 0) {
         FILE *out = fopen(path, "w");
@@ -143,25 +123,12 @@ static void check(const tf_fixture *f, const char *name, const tf_program *p, co
         fputs(got, out);
         fclose(out);
     } else {
-        char *expected = read_file(path);
-        if (strcmp(got, expected) != 0)
-            fail_msg("%s differs\n=== expected\n%s\n=== found\n%s", path, expected, got);
+        char *expected = tf_golden_read(path);
+        if (!expected || strcmp(got, expected) != 0)
+            fail_msg("%s differs\n=== expected\n%s\n=== found\n%s", path, expected ? expected : "no such file", got);
         free(expected);
     }
     free(got);
-}
-
-enum { WORDS = 10 };
-
-static void golden(tf_fixture *f, const char *name, const char *command)
-{
-    const char *argv[WORDS] = {NULL};
-    char copy[256], *save = NULL;
-    size_t n = 0;
-    snprintf(copy, sizeof copy, "%s", command);
-    for (char *word = strtok_r(copy, " ", &save); word && n + 1 < WORDS; word = strtok_r(NULL, " ", &save))
-        argv[n++] = word;
-    check(f, name, tf_program_exec(f, &(tf_program_options){.argv = argv}), command);
 }
 
 static void golden__a_repair_from_status_to_rollback(void **state)

@@ -2,27 +2,11 @@
  * --help of every command, compared exactly with tests/golden/help[-COMMAND[-SUBCOMMAND]].txt at 80 columns.
  * scripts/golden writes those files anew.
  */
+#include "support/golden.h"
 #include "support/tokens.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
-
-enum { WORDS = 8 };
-
-static char *read_file(const char *path)
-{
-    FILE *in = fopen(path, "r");
-    char *text = NULL;
-    size_t size = 0;
-    if (!in)
-        return NULL;
-    if (getdelim(&text, &size, '\0', in) < 0) {
-        free(text);
-        text = strdup("");
-    }
-    fclose(in);
-    return text;
-}
 
 /* "sandbox start" → tests/golden/help-sandbox-start.txt */
 static void golden_path(const char *words, char *out, size_t size)
@@ -32,28 +16,6 @@ static void golden_path(const char *words, char *out, size_t size)
     for (char *c = name; *c; c++)
         *c = *c == ' ' ? '-' : *c;
     snprintf(out, size, "%s/tests/golden/help%s%s.txt", TF_SOURCE_DIR, *name ? "-" : "", name);
-}
-
-static tf_program *run_help(const char *words)
-{
-    const char *argv[WORDS] = {NULL};
-    char copy[128], *save = NULL;
-    size_t n = 0;
-    snprintf(copy, sizeof copy, "%s", words);
-    for (char *word = strtok_r(copy, " ", &save); word && n + 2 < WORDS; word = strtok_r(NULL, " ", &save))
-        argv[n++] = word;
-    argv[n] = "--help";
-    return tf_program_exec(NULL, &(tf_program_options){.argv = argv});
-}
-
-static void check_width(const tf_program *p, const char *words)
-{
-    size_t width = 0;
-    for (const char *at = p->out; *at; at++) {
-        width = *at == '\n' ? 0 : width + 1;
-        if (width > 80)
-            fail_msg("'%s --help' has a line of more than 80 columns", words);
-    }
 }
 
 static int check(const char *words);
@@ -78,11 +40,11 @@ static int check(const char *words)
 {
     char path[512];
     golden_path(words, path, sizeof path);
-    tf_program *p = run_help(words);
+    tf_program *p = tf_golden_run(NULL, words, "--help");
     assert_exit(p, 0);
     assert_string_equal(p->err, "");
-    check_width(p, words);
-    char *expected = read_file(path);
+    tf_golden_width(p->out, words);
+    char *expected = tf_golden_read(path);
     int failed = !expected || strcmp(expected, p->out) != 0;
     if (failed)
         print_error("'%s --help' is not as in %s (scripts/golden writes it anew):\n%s\n", words, path, p->out);
