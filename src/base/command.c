@@ -10,6 +10,10 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 #define GLOBAL(kind, field, ...) TF_OPTION_##kind(tf_globals, field, __VA_ARGS__)
 
 const tf_option tf_global_options[] = {
+    GLOBAL(STRING, config_file, "config",
+           "Configuration file; otherwise tokenfix/tokenfix.conf in $XDG_CONFIG_HOME (~/.config), or "
+           "/etc/tokenfix/tokenfix.conf.",
+           .metavar = "FILE", .env = "TOKENFIX_CONFIG", .by_hand = true),
     GLOBAL(STRING, uri, "uri",
            "Connection string. With a password in it, --uri-file or TOKENFIX_URI keep it out of sight.",
            .metavar = "URI", .env = "TOKENFIX_URI", .secret = true),
@@ -58,8 +62,8 @@ const tf_option tf_global_options[] = {
     GLOBAL(FLAG, quiet, "quiet", "No progress and no notes, only results and errors.", .letter = 'q',
            .env = "TOKENFIX_QUIET"),
     GLOBAL(FLAG, verbose, "verbose", "Say more on standard error.", .letter = 'v', .env = "TOKENFIX_VERBOSE"),
-    GLOBAL(FLAG, help, "help", "Show help and exit.", .letter = 'h'),
-    GLOBAL(FLAG, version, "version", "Show the versions and exit."),
+    GLOBAL(FLAG, help, "help", "Show help and exit.", .letter = 'h', .by_hand = true),
+    GLOBAL(FLAG, version, "version", "Show the versions and exit.", .by_hand = true),
     TF_OPTION_END,
 };
 
@@ -145,13 +149,58 @@ static bool read_command(const tf_command *const *commands, int argc, char **arg
     return in->command != NULL;
 }
 
+/* ---- the configuration file ---- */
+
+/* All tables of options that there are, the global one first; how many. */
+static size_t tables_of(const tf_command *const *commands, const tf_option **tables, size_t count, size_t room)
+{
+    for (; *commands; commands++) {
+        if ((*commands)->options && count < room)
+            tables[count++] = (*commands)->options;
+        if ((*commands)->subcommands)
+            count = tables_of((*commands)->subcommands, tables, count, room);
+    }
+    return count;
+}
+
+static bool read_config(const tf_globals *globals, tf_config *config, tf_error *err)
+{
+    enum { TABLES = 128 };
+    const tf_option *tables[TABLES] = {tf_global_options};
+    size_t count = tables_of(globals->commands, tables, 1, TABLES);
+    return tf_config_read(globals->config_file, config, err) && tf_config_check(config, tables, count, err);
+}
+
+static bool configure(tf_invocation *in, tf_error *err)
+{
+    bool changed = false;
+    return read_config(&in->globals, &in->config, err) &&
+           tf_config_apply(&in->config, &in->global_options, &changed, err) &&
+           tf_config_apply(&in->config, &in->command_options, &changed, err);
+}
+
+bool tf_command_reload(const tf_globals *globals, tf_options *options, tf_config *config, bool *connection, tf_error *err)
+{
+    tf_config fresh = {0};
+    bool changed = false;
+    tf_options_repeat(globals->command_options, options);
+    if (!read_config(globals, &fresh, err) || !tf_options_fill(options, err) ||
+        !tf_config_apply(&fresh, options, &changed, err)) {
+        tf_config_done(&fresh);
+        return false;
+    }
+    *connection = !tf_config_same(globals->config, &fresh, globals->options);
+    *config = fresh;
+    return true;
+}
+
 bool tf_command_parse(const tf_command *const *commands, int argc, char **argv, tf_invocation *in, tf_error *err)
 {
     tf_error local = {0};
     err = err ? err : &local;
     int next = 1;
     in->globals =
-        (tf_globals){.options = &in->global_options, .command_options = &in->command_options, .commands = commands};
+        (tf_globals){.options = &in->global_options, .command_options = &in->command_options, .commands = commands, .config = &in->config};
     in->words = bson_malloc0(((size_t)argc + 2) * sizeof *in->words);
     tf_options_init(&in->global_options, tf_global_options, &in->globals);
 
@@ -167,13 +216,14 @@ bool tf_command_parse(const tf_command *const *commands, int argc, char **argv, 
     if (in->globals.help || in->globals.version || !in->command)
         return true;
     return tf_options_fill(&in->global_options, err) && tf_options_fill(&in->command_options, err) &&
-           check_words(in, err);
+           (in->command->flags & TF_CMD_NO_DATABASE || configure(in, err)) && check_words(in, err);
 }
 
 void tf_invocation_done(tf_invocation *in)
 {
     tf_options_done(&in->command_options);
     tf_options_done(&in->global_options);
+    tf_config_done(&in->config);
     bson_free(in->args);
     bson_free(in->words);
     *in = (tf_invocation){0};

@@ -13,6 +13,7 @@
 
 #include <tokenfix/error.h>
 
+#include "base/config.h"
 #include "base/option.h"
 
 typedef struct tf_command tf_command;
@@ -20,6 +21,7 @@ typedef struct tf_command tf_command;
 /* The values of the global options. Strings are borrowed and live as long as the invocation; but the secret ones are empty
  * once somebody connected with them (tf_options_forget). */
 typedef struct tf_globals {
+    const char *config_file; /* as it was named; NULL: where it is looked for */
     const char *uri, *uri_file, *db, *state_db;
     const char *host; /* "name", "name:port", "set/name:port,name:port" */
     int64_t port;     /* 0: none given */
@@ -36,13 +38,14 @@ typedef struct tf_globals {
     const tf_options *options;         /* to ask where a value came from */
     const tf_options *command_options; /* the same of the command's own */
     const tf_command *const *commands; /* the table, for `help` */
+    const tf_config *config;           /* the configuration that was read; its path is NULL where there is none */
 } tf_globals;
 
 enum {
     TF_CMD_WRITES = 1,        /* changes the repaired database */
     TF_CMD_NEEDS_CONFIRM = 2, /* has --confirm and --yes */
     TF_CMD_NEEDS_LEASE = 4,   /* runs one at a time */
-    TF_CMD_NO_DATABASE = 8    /* connects to nothing */
+    TF_CMD_NO_DATABASE = 8    /* connects to nothing, and reads no configuration */
 };
 
 struct tf_command {
@@ -64,6 +67,7 @@ struct tf_command {
 typedef struct tf_invocation {
     tf_globals globals;
     tf_options global_options, command_options;
+    tf_config config;
     const tf_command *group;   /* the command a subcommand belongs to, or NULL */
     const tf_command *command; /* NULL: none was named; a group: --help was given behind it */
     void *args;
@@ -82,6 +86,11 @@ void tf_invocation_done(tf_invocation *invocation);
  * command whose subcommands these are. */
 const tf_command *tf_command_find(const tf_command *const *commands, const char *name, const tf_command *group,
                                   tf_error *err);
+
+/* Reads the configuration again: fills `options`, a binding of the command's own table to zeroed arguments, with what flags and
+ * environment said at the start and what the file, read into *config, says now. The global options stay as they are;
+ * *connection says whether the file changed one of them. On failure nothing of *config is to be freed. */
+bool tf_command_reload(const tf_globals *globals, tf_options *options, tf_config *config, bool *connection, tf_error *err);
 
 /* Whether all rows, and all option tables in them, are sound. TF_ERR_INTERNAL says what is not. */
 bool tf_command_check(const tf_command *const *commands, tf_error *err);

@@ -70,7 +70,9 @@ static void print_option(FILE *out, const tf_option *row, size_t width)
     if (row->letter)
         snprintf(letter, sizeof letter, "-%c, ", row->letter);
     const char *metavar = tf_option_metavar(row, value, sizeof value);
-    if (row->optional)
+    if (row->no_flag)
+        snprintf(term, sizeof term, "  (file only) %s", row->name);
+    else if (row->optional)
         snprintf(term, sizeof term, "  %s--%s[=%s]", letter, row->name, metavar);
     else
         snprintf(term, sizeof term, "  %s--%s%s%s", letter, row->name, metavar ? " " : "", metavar ? metavar : "");

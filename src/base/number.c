@@ -81,6 +81,32 @@ tf_number_result tf_number_size(const char *text, int64_t *out)
     return TF_NUMBER_OK;
 }
 
+tf_number_result tf_number_duration(const char *text, int64_t *out)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"", 1000},           {"ms", 1},        {"s", 1000},          {"m", 60000},
+                 {"h", 3600000},       {"d", 86400000},  {"w", 7 * 86400000},  {"y", 365 * INT64_C(86400000)}};
+    size_t digits = strspn(text, "0123456789"), unit = 0;
+    char number[32];
+    while (unit < sizeof units / sizeof *units && strcmp(units[unit].name, text + digits) != 0)
+        unit++;
+    if (digits == 0 || unit == sizeof units / sizeof *units)
+        return TF_NUMBER_MALFORMED;
+    if (digits >= sizeof number)
+        return TF_NUMBER_RANGE;
+    snprintf(number, sizeof number, "%.*s", (int)digits, text);
+    int64_t value = 0;
+    tf_number_result result = tf_number_int64(number, &value);
+    if (result != TF_NUMBER_OK)
+        return result;
+    if (value > INT64_MAX / units[unit].ms)
+        return TF_NUMBER_RANGE;
+    *out = value * units[unit].ms;
+    return TF_NUMBER_OK;
+}
+
 int64_t tf_number_sum(int64_t a, int64_t b)
 {
     int64_t sum;

@@ -18,6 +18,10 @@ tf_number_result tf_number_double(const char *text, double *out);
  * and the like are the same). */
 tf_number_result tf_number_size(const char *text, int64_t *out);
 
+/* The whole of `text` as a length of time: digits, then ms, s, m, h, d, w (weeks) or y (365 days); without a unit they are
+ * seconds. *out is milliseconds. */
+tf_number_result tf_number_duration(const char *text, int64_t *out);
+
 /* a + b, or the end of the range that it would go beyond. */
 int64_t tf_number_sum(int64_t a, int64_t b);
 

@@ -110,6 +110,33 @@ static bool set_integer(const tf_option *row, const char *value, const char *who
     return bad_number(who, value, "in the range allowed", range, err);
 }
 
+static const char *duration_text(int64_t ms, char *out, size_t size)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    size_t unit = 0;
+    while (ms % units[unit].ms)
+        unit++;
+    snprintf(out, size, "%" PRId64 "%s", ms / units[unit].ms, ms ? units[unit].name : "");
+    return out;
+}
+
+static bool set_duration(const tf_option *row, const char *value, const char *who, int64_t *out, tf_error *err)
+{
+    int64_t ms = 0;
+    tf_number_result result = tf_number_duration(value, &ms);
+    if (result == TF_NUMBER_OK && ms >= row->min && ms <= row->max) {
+        *out = ms;
+        return true;
+    }
+    char range[128], low[32], high[32];
+    snprintf(range, sizeof range, "a duration like 90s, 5m, 4h or 1d, from %s to %s",
+             duration_text(row->min, low, sizeof low), duration_text(row->max, high, sizeof high));
+    return bad_number(who, value, result == TF_NUMBER_MALFORMED ? "a duration" : "in the range allowed", range, err);
+}
+
 static bool set_double(const tf_option *row, const char *value, const char *who, double *out, tf_error *err)
 {
     double number = 0;
@@ -170,6 +197,8 @@ static bool convert(const tf_option *row, const char *value, tf_source source, v
         return set_integer(row, value, who, into, err);
     case TF_OPT_DOUBLE:
         return set_double(row, value, who, into, err);
+    case TF_OPT_DURATION:
+        return set_duration(row, value, who, into, err);
     case TF_OPT_CHOICE:
         return set_choice(row, value, who, into, err);
     case TF_OPT_STRING:
@@ -210,6 +239,47 @@ bool tf_options_set(tf_options *options, const char *name, const char *value, tf
     if (!row)
         return tf_error_set(err, TF_ERR_NOT_FOUND, "unknown option '%s'", TF_WORD(name));
     return assign(options, row, value, source, err);
+}
+
+bool tf_options_have(const tf_options *options, const char *name)
+{
+    return find(options, name, strlen(name), 0) != NULL;
+}
+
+static size_t field_size(const tf_option *row)
+{
+    switch (row->kind) {
+    case TF_OPT_FLAG:
+        return sizeof(bool);
+    case TF_OPT_INT:
+    case TF_OPT_SIZE:
+    case TF_OPT_DURATION:
+        return sizeof(int64_t);
+    case TF_OPT_DOUBLE:
+        return sizeof(double);
+    case TF_OPT_STRING:
+    case TF_OPT_CHOICE:
+        return sizeof(const char *);
+    case TF_OPT_LIST:
+        break;
+    }
+    return 0;
+}
+
+void tf_options_repeat(const tf_options *from, tf_options *to)
+{
+    for (size_t i = 0; i < count_rows(from->table); i++) {
+        const tf_option *row = &from->table[i];
+        const struct tf_option_state *state = &from->states[i];
+        if (state->source < TF_SOURCE_ENVIRONMENT)
+            continue;
+        to->states[i].source = state->source;
+        to->states[i].given = state->given;
+        memcpy(field(to, row), field(from, row), field_size(row));
+        const tf_strings *list = field(from, row);
+        for (size_t n = 0; row->kind == TF_OPT_LIST && n < list->count; n++)
+            append(field(to, row), list->items[n]);
+    }
 }
 
 bool tf_options_fill(tf_options *options, tf_error *err)
@@ -309,6 +379,10 @@ static bool read_long(reader *r, char *text)
     char *attached = text[length] ? text + length + 1 : NULL;
     if (!row)
         return unknown(r, text, length);
+    if (row->no_flag) {
+        tf_error_set(r->err, TF_ERR_USAGE, "option '--%s' would show the secret to everybody on this host", row->name);
+        return tf_error_hint(r->err, "Set %s, or write it into the configuration file.", row->env);
+    }
     if (row->optional) {
         if (attached && !*attached) {
             tf_error_set(r->err, TF_ERR_USAGE, "option '--%s' has an empty value", row->name);
@@ -374,6 +448,7 @@ const char *tf_option_metavar(const tf_option *row, char *buffer, size_t size)
                                           [TF_OPT_INT] = "N",
                                           [TF_OPT_DOUBLE] = "NUMBER",
                                           [TF_OPT_SIZE] = "SIZE",
+                                          [TF_OPT_DURATION] = "TIME",
                                           [TF_OPT_LIST] = "TEXT"};
     if (row->kind == TF_OPT_FLAG)
         return NULL;

@@ -26,6 +26,7 @@ typedef enum tf_option_kind {
     TF_OPT_INT,    /* int64_t, min to max */
     TF_OPT_DOUBLE, /* double, real_min to real_max */
     TF_OPT_SIZE,   /* int64_t, bytes ("64M"), min to max */
+    TF_OPT_DURATION, /* int64_t, milliseconds ("90s", "4h"), min to max */
     TF_OPT_CHOICE, /* const char *, one of choices */
     TF_OPT_LIST    /* tf_strings: may be given several times */
 } tf_option_kind;
@@ -58,6 +59,8 @@ typedef struct tf_option {
     bool optional; /* --name and --name=VALUE; without a value a string is "", a choice its first. A choice takes the next
                       argument too, where that is one of its words */
     bool secret;   /* the value is copied, and wiped where it came from */
+    bool by_hand;  /* not to be set by a configuration file: a decision of the one who types */
+    bool no_flag;  /* a secret that the command line does not take, where others would see it; variable and file do */
 } tf_option;
 
 /* Zero when `condition` holds, no program otherwise. */
@@ -88,6 +91,10 @@ typedef struct tf_option {
 #define TF_OPTION_SIZE(type, field, name, min_, max_, help, ...)                                                       \
     {                                                                                                                  \
         TF_OPTION_ROW(type, field, int64_t, TF_OPT_SIZE, name, help), .min = (min_), .max = (max_), ##__VA_ARGS__      \
+    }
+#define TF_OPTION_DURATION(type, field, name, min_, max_, help, ...)                                                   \
+    {                                                                                                                  \
+        TF_OPTION_ROW(type, field, int64_t, TF_OPT_DURATION, name, help), .min = (min_), .max = (max_), ##__VA_ARGS__  \
     }
 /* `words`: a NULL-terminated array of the values allowed. */
 #define TF_OPTION_CHOICE(type, field, name, words, help, ...)                                                          \
@@ -123,6 +130,13 @@ bool tf_options_parse(tf_options *const *scopes, int argc, char **argv, bool sto
 /* Gives a value to the row `name` unless it has one from a higher source. TF_ERR_NOT_FOUND: no such row. `value` must
  * outlive the binding. For configuration files. */
 bool tf_options_set(tf_options *options, const char *name, const char *value, tf_source source, tf_error *err);
+
+/* Whether a row is of that name. */
+bool tf_options_have(const tf_options *options, const char *name);
+
+/* Gives the rows of `to`, a fresh binding of the same table, the values that `from` has from flags and the environment. They
+ * are borrowed from it. */
+void tf_options_repeat(const tf_options *from, tf_options *to);
 
 /* Fills what has no value yet from the environment, then from the defaults. */
 bool tf_options_fill(tf_options *options, tf_error *err);

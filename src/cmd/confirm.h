@@ -9,9 +9,9 @@
 
 /* The rows of --confirm and --yes for a struct with the fields `bool confirm, yes`. */
 #define TF_CONFIRM_OPTIONS(type)                                                                                       \
-    TF_OPTION_FLAG(type, confirm, "confirm", "Do it. Without this only the preview is shown."),                        \
+    TF_OPTION_FLAG(type, confirm, "confirm", "Do it. Without this only the preview is shown.", .by_hand = true),       \
         TF_OPTION_FLAG(type, yes, "yes", "Do not ask for the database's name; CONFIRM_MIGRATION=yes does the same.",   \
-                       .letter = 'y')
+                       .letter = 'y', .by_hand = true)
 
 /* Whether `yes`, or CONFIRM_MIGRATION=yes in the environment, has answered already. */
 bool tf_confirm_given(bool yes);

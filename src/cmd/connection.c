@@ -160,8 +160,8 @@ static const char *find_db(const origin *from, const mongoc_uri_t *uri, tf_error
     }
     if (given && in_uri && strcmp(given, in_uri) != 0 && source_of(from->globals, "db") < from->source) {
         tf_error_set(err, TF_ERR_USAGE,
-                     "the database is named twice: '%s' by TOKENFIX_DB, '%s' by the connection string", TF_WORD(given),
-                     TF_WORD(in_uri));
+                     "the database is named twice: '%s' by %s, '%s' by the connection string", TF_WORD(given),
+                     source_of(from->globals, "db") == TF_SOURCE_CONFIG ? "the configuration" : "TOKENFIX_DB", TF_WORD(in_uri));
         tf_error_hint(err, "Say which with --db.");
         return NULL;
     }

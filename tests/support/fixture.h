@@ -96,7 +96,7 @@ typedef struct tf_program_options {
     int timeout_s;           /* 0: 60 */
 } tf_program_options;
 
-/* Starts it; its environment has no TOKENFIX_* but TOKENFIX_URI, and LC_ALL=C.UTF-8, TERM=dumb, COLUMNS=80. fixture may be NULL:
+/* Starts it; its environment has no TOKENFIX_* but TOKENFIX_URI and TOKENFIX_CONFIG=/dev/null, and LC_ALL=C.UTF-8, TERM=dumb, COLUMNS=80. fixture may be NULL:
  * no URI then, and the caller frees. Never NULL. */
 tf_program *tf_program_start(tf_fixture *fixture, const tf_program_options *options);
 

@@ -55,6 +55,7 @@ static void make_environment(const tf_fixture *fixture, const tf_program_options
     put(env, &count, options->terminal ? "TERM=xterm" : "TERM=dumb");
     put(env, &count, "COLUMNS=80");
     put(env, &count, "NO_COLOR");
+    put(env, &count, "TOKENFIX_CONFIG=/dev/null"); /* not the developer's own */
     const char *chosen = options->uri ? options->uri : fixture ? fixture->uri : "";
     if (chosen[0]) {
         snprintf(uri, size, "TOKENFIX_URI=%s", chosen);
