@@ -15,7 +15,10 @@
  *       amount: "total_amount",         a field (dotted path allowed)
  *       scale:  0,                      digits after the point that count; amounts are integers of 10^-scale
  *       unit:   "sat",                  printed behind amounts
- *       status: "status"                sums are kept per value of this field
+ *       status: "status",               sums are kept per value of this field
+ *       statuses:  ["unspent", …],      optional: the texts that `status` may have, in the order they are told
+ *       balance:   ["unspent", …],      optional: those that add up to a balance (all but the uncounted)
+ *       uncounted: ["failed", …]        optional: those whose amounts count nowhere
  *     },
  *     invariants: [{name: "…", holds: <aggregation expression over the repaired document>}, …],
  *     masked:   ["proofs", "metadata.encoded_token"],   optional: paths never shown, logged or printed
@@ -31,6 +34,7 @@
 #include <tokenfix/error.h>
 
 #define TF_LEDGER_OWNERS_MAX 4
+#define TF_LEDGER_STATUSES_MAX 16
 #define TF_TOUCHED_MAX 64
 
 typedef struct tf_invariant {
@@ -58,6 +62,9 @@ typedef struct tf_repair {
         const char *status;
         const char *unit;
         int scale;
+        const char **statuses;  /* these three NULL-terminated, may be empty; the second and third are parts of the first */
+        const char **balance;
+        const char **uncounted;
     } ledger;
     tf_invariant *invariants;
     size_t invariants_count;
@@ -73,6 +80,10 @@ tf_repair *tf_repair_from_bson(const bson_t *doc, tf_error *err);
 
 void tf_repair_free(tf_repair *repair);
 void tf_repair_freep(tf_repair **repair);
+
+/* Whether a status adds up to a balance; whether its amounts count at all. Where the ledger names no statuses, every one does. */
+bool tf_repair_is_balance(const tf_repair *repair, const char *status);
+bool tf_repair_is_counted(const tf_repair *repair, const char *status);
 
 /* Whether the repair may change the top-level field `name`. */
 bool tf_repair_touches(const tf_repair *repair, const char *name);

@@ -15,7 +15,7 @@ static const char *purpose(const char *kind)
 {
     return is(kind, "run")       ? "preview, up, verify, down, pause and cancel"
            : is(kind, "monitor") ? "seeing load and lag of the replica set"
-           : is(kind, "audit")   ? "status, preview, verify and history, which only read"
+           : is(kind, "audit")   ? "status, preview, balance, verify and history, which only read"
                                  : "deleting old backups and records";
 }
 

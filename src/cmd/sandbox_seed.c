@@ -2,6 +2,7 @@
 
 #include "report/format.h"
 #include "report/output.h"
+#include "report/table.h"
 #include "sandbox/seed.h"
 
 typedef struct seed_args {
@@ -9,6 +10,7 @@ typedef struct seed_args {
     int64_t tokens, users, seed;
     double defects;
     const char *indexes;
+    bool with_findings;
 } seed_args;
 
 static const char *const index_choices[] = {"8", "12", "none", NULL};
@@ -25,6 +27,8 @@ static const tf_option options[] = {
                   .fallback = "1", .metavar = "S"),
     TF_OPTION_CHOICE(seed_args, indexes, "indexes", index_choices,
                      "The indexes of the application's model, all of production, or none.", .fallback = "12"),
+    TF_OPTION_FLAG(seed_args, with_findings, "with-findings",
+                   "Besides, plant every finding of an audit in numbers that follow from the seed, and print them."),
     TF_OPTION_END,
 };
 
@@ -46,6 +50,7 @@ static bool fill(const tf_globals *globals, const seed_args *args, tf_seed_resul
         .users = args->users,
         .defects = args->defects,
         .seed = (uint64_t)args->seed,
+        .findings = args->with_findings,
         .indexes = strcmp(args->indexes, "none") == 0 ? 0
                    : strcmp(args->indexes, "8") == 0  ? 8
                                                       : 12,
@@ -53,11 +58,39 @@ static bool fill(const tf_globals *globals, const seed_args *args, tf_seed_resul
     return tf_seed_run(client, globals->db ? globals->db : sandbox->database, &seed, result, err);
 }
 
+/* The one finding that data alone cannot have. */
+static const char unplanted[] = "balance_discrepancy";
+
+static void append_findings(const tf_seed_result *result, bson_t *out)
+{
+    bson_t findings, others;
+    BSON_APPEND_DOCUMENT_BEGIN(out, "findings", &findings);
+    for (size_t i = 0; i < TF_SEED_CHECKS; i++)
+        BSON_APPEND_INT64(&findings, tf_seed_check_names[i], result->findings[i]);
+    bson_append_document_end(out, &findings);
+    BSON_APPEND_ARRAY_BEGIN(out, "notPlanted", &others);
+    BSON_APPEND_UTF8(&others, "0", unplanted);
+    bson_append_array_end(out, &others);
+}
+
+static void print_findings(const tf_seed_result *result)
+{
+    static const tf_column columns[] = {
+        {"check", "check", TF_COLUMN_TEXT, 0}, {"count", "findings", TF_COLUMN_COUNT, 0}, {NULL, NULL, TF_COLUMN_TEXT, 0}};
+    _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
+    for (size_t i = 0; i < TF_SEED_CHECKS; i++)
+        tf_table_add(table, TF_CELL_TEXT(tf_seed_check_names[i]), TF_CELL_NUMBER(result->findings[i]));
+    putchar('\n');
+    tf_table_print(table, stdout);
+    tf_output_note("%s cannot be planted: it is a change after a run. Repair, then change an amount by hand.", unplanted);
+}
+
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
     (void)argc, (void)argv;
     tf_error err = {0};
     tf_seed_result result = {0};
+    const bool with_findings = ((const seed_args *)args)->with_findings;
     if (!fill(globals, args, &result, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
     int64_t insert_ms = (int64_t)(result.insert_seconds * 1000), index_ms = (int64_t)(result.index_seconds * 1000);
@@ -70,12 +103,16 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         BSON_APPEND_INT64(&data, "bytes", result.bytes);
         BSON_APPEND_INT64(&data, "insertMs", insert_ms);
         BSON_APPEND_INT64(&data, "indexMs", index_ms);
+        if (with_findings)
+            append_findings(&result, &data);
         tf_output_success(&data);
         return 0;
     }
     printf("%s tokens (%s) of %s wallets\n%s are melted and unspent: %s sat\n", TF_COUNT(result.tokens),
            TF_BYTES(result.bytes), TF_COUNT(result.wallets), TF_COUNT(result.defects), TF_COUNT(result.defect_amount));
     printf("written in %s, indexed in %s\n", TF_DURATION(insert_ms), TF_DURATION(index_ms));
+    if (with_findings)
+        print_findings(&result);
     return 0;
 }
 

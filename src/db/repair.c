@@ -60,6 +60,33 @@ static bool view(const bson_iter_t *iter, bson_type_t type, bson_t *out)
     return bson_init_static(out, data, length);
 }
 
+static bool contains(const char **names, const char *name)
+{
+    for (; names && *names; names++)
+        if (**names == *name && strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+/* What adds up to a balance, and what counts nowhere, are statuses, and not the same ones. */
+static bool check_statuses(const tf_repair *repair, tf_error *err)
+{
+    const char **all = repair->ledger.statuses, **out = repair->ledger.uncounted;
+    size_t n = 0;
+    for (; all && all[n]; n++)
+        if (contains(all + n + 1, all[n]))
+            return invalid(err, "'ledger.statuses' names one twice");
+    if (n > TF_LEDGER_STATUSES_MAX)
+        return invalid(err, "'ledger.statuses' has more than 16");
+    for (const char **name = repair->ledger.balance; name && *name; name++)
+        if (!contains(all, *name) || contains(out, *name))
+            return invalid(err, "'ledger.balance' holds some of 'ledger.statuses', and none of 'ledger.uncounted'");
+    for (; out && *out; out++)
+        if (!contains(all, *out))
+            return invalid(err, "'ledger.uncounted' holds some of 'ledger.statuses'");
+    return true;
+}
+
 static bool read_ledger(tf_repair *repair, const bson_iter_t *at, tf_error *err)
 {
     bson_iter_t iter, owner;
@@ -85,6 +112,12 @@ static bool read_ledger(tf_repair *repair, const bson_iter_t *at, tf_error *err)
             ok = read_text(&iter, &repair->ledger.status, err);
         else if (strcmp(key, "unit") == 0)
             ok = read_text(&iter, &repair->ledger.unit, err);
+        else if (strcmp(key, "statuses") == 0)
+            ok = read_names(&iter, &repair->ledger.statuses, err);
+        else if (strcmp(key, "balance") == 0)
+            ok = read_names(&iter, &repair->ledger.balance, err);
+        else if (strcmp(key, "uncounted") == 0)
+            ok = read_names(&iter, &repair->ledger.uncounted, err);
         else if (strcmp(key, "scale") == 0) {
             if (!BSON_ITER_HOLDS_NUMBER(&iter) || bson_iter_as_int64(&iter) < 0 || bson_iter_as_int64(&iter) > 12)
                 return invalid(err, "'ledger.scale' must be from 0 to 12");
@@ -96,7 +129,7 @@ static bool read_ledger(tf_repair *repair, const bson_iter_t *at, tf_error *err)
     }
     if (!repair->ledger.owners || !repair->ledger.amount || !repair->ledger.status)
         return invalid(err, "'ledger' needs owner, amount and status");
-    return true;
+    return check_statuses(repair, err);
 }
 
 static bool read_invariants(tf_repair *repair, const bson_iter_t *at, tf_error *err)
@@ -253,7 +286,8 @@ tf_repair *tf_repair_from_bson(const bson_t *doc, tf_error *err)
     while (bson_iter_next(&iter))
         if (!is_first(repair, &iter, err) || !read_key(repair, &iter, err))
             return NULL;
-    const char ***lists[] = {&repair->created, &repair->updated, &repair->masked};
+    const char ***lists[] = {&repair->created,         &repair->updated,        &repair->masked,
+                             &repair->ledger.statuses, &repair->ledger.balance, &repair->ledger.uncounted};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (!*lists[i])
             *lists[i] = bson_malloc0(sizeof(char *));
@@ -286,6 +320,9 @@ void tf_repair_free(tf_repair *repair)
     free(repair->created);
     free(repair->updated);
     free(repair->masked);
+    free(repair->ledger.statuses);
+    free(repair->ledger.balance);
+    free(repair->ledger.uncounted);
     bson_destroy(repair->doc);
     free(repair);
 }
@@ -295,22 +332,24 @@ void tf_repair_freep(tf_repair **repair)
     tf_repair_free(*repair);
 }
 
-static bool contains(const char *const *names, const char *name)
+bool tf_repair_is_counted(const tf_repair *repair, const char *status)
 {
-    for (; *names; names++)
-        if (**names == *name && strcmp(*names, name) == 0)
-            return true;
-    return false;
+    return !contains(repair->ledger.uncounted, status);
+}
+
+bool tf_repair_is_balance(const tf_repair *repair, const char *status)
+{
+    return repair->ledger.balance[0] ? contains(repair->ledger.balance, status) : tf_repair_is_counted(repair, status);
 }
 
 bool tf_repair_touches(const tf_repair *repair, const char *name)
 {
-    return repair->touched && contains((const char *const *)repair->touched, name);
+    return repair->touched && contains(repair->touched, name);
 }
 
 bool tf_repair_is_update_time(const tf_repair *repair, const char *name)
 {
-    return contains((const char *const *)repair->updated, name);
+    return contains(repair->updated, name);
 }
 
 /* ---- "$$RUN_STARTED" ---- */

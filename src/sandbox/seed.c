@@ -1,5 +1,6 @@
 #include "sandbox/seed.h"
 
+#include <string.h>
 #include <time.h>
 #include <tokenfix/cleanup.h>
 
@@ -73,31 +74,44 @@ static void report(const tf_seed_options *options, tf_seed_phase phase, int64_t 
         options->progress(options->context, phase, done, total);
 }
 
-static bool write_wallets(mongoc_collection_t *collection, const tf_seed_plan *plan, const tf_seed_options *options,
-                          tf_seed_batch *batch, const bson_t *opts, tf_seed_result *result, tf_error *err)
+/* What is written, and where it is counted. */
+typedef struct writing {
+    mongoc_collection_t *tokens, *wallets;
+    const tf_seed_options *options;
+    const tf_seed_plan *ordinary;
+    const tf_seed_findings *findings; /* its plan is the ordinary one where nothing is planted */
+    tf_seed_batch *batch;
+    const bson_t *opts;
+    tf_seed_result result;
+} writing;
+
+static bool write_wallets(writing *w, tf_error *err)
 {
-    for (int64_t user = 0; user < plan->users;) {
-        user = tf_seed_batch_wallets(batch, plan, user);
-        if (!insert(collection, batch, opts, err))
+    for (int64_t user = 0; user < w->findings->plan.users;) {
+        const tf_seed_plan *plan = user < w->ordinary->users ? w->ordinary : &w->findings->plan;
+        user = tf_seed_batch_wallets(w->batch, plan, user);
+        if (!insert(w->wallets, w->batch, w->opts, err))
             return false;
-        result->wallets += (int64_t)batch->count;
-        report(options, TF_SEED_WALLETS, user, plan->users);
+        w->result.wallets += (int64_t)w->batch->count;
+        report(w->options, TF_SEED_WALLETS, user, w->findings->plan.users);
     }
     return true;
 }
 
-static bool write_tokens(mongoc_collection_t *collection, const tf_seed_plan *plan, const tf_seed_options *options,
-                         tf_seed_batch *batch, const bson_t *opts, tf_seed_result *result, tf_error *err)
+static bool write_tokens(writing *w, tf_error *err)
 {
-    while (result->tokens < plan->tokens) {
-        tf_seed_batch_tokens(batch, plan, result->tokens);
-        if (!insert(collection, batch, opts, err))
+    while (w->result.tokens < w->findings->plan.tokens) {
+        if (w->result.tokens < w->ordinary->tokens)
+            tf_seed_batch_tokens(w->batch, w->ordinary, w->result.tokens);
+        else
+            tf_seed_batch_planted(w->batch, w->findings, w->result.tokens);
+        if (!insert(w->tokens, w->batch, w->opts, err))
             return false;
-        result->tokens += (int64_t)batch->count;
-        result->defects += batch->defects;
-        result->defect_amount += batch->defect_amount;
-        result->bytes += batch->size;
-        report(options, TF_SEED_TOKENS, result->tokens, plan->tokens);
+        w->result.tokens += (int64_t)w->batch->count;
+        w->result.defects += w->batch->defects;
+        w->result.defect_amount += w->batch->defect_amount;
+        w->result.bytes += w->batch->size;
+        report(w->options, TF_SEED_TOKENS, w->result.tokens, w->findings->plan.tokens);
     }
     return true;
 }
@@ -116,21 +130,23 @@ bool tf_seed_run(mongoc_client_t *client, const char *db, const tf_seed_options 
     _cleanup_(tf_seed_batch_freep) tf_seed_batch *batch =
         tf_seed_batch_new((size_t)(options->batch ? options->batch : DEFAULT_BATCH));
     const tf_seed_plan plan = tf_seed_plan_make(options->seed, options->tokens, options->users, options->defects);
-    tf_seed_result done = {0};
+    const tf_seed_findings findings =
+        options->findings ? tf_seed_findings_make(&plan) : (tf_seed_findings){.plan = plan, .counts = {[TF_SEED_MELTED_UNSPENT] = plan.defects}};
+    writing w = {tokens, wallets, options, &plan, &findings, batch, opts, {0}};
 
     if (!check_empty(tokens, db, err) || !check_empty(wallets, db, err))
         return false;
     double start = now();
-    if (!write_wallets(wallets, &plan, options, batch, opts, &done, err) ||
-        !write_tokens(tokens, &plan, options, batch, opts, &done, err))
+    if (!write_wallets(&w, err) || !write_tokens(&w, err))
         return false;
     double inserted = now();
     report(options, TF_SEED_INDEXES, 0, options->indexes);
-    if (!tf_seed_index(client, db, options->indexes, done.tokens, err))
+    if (!tf_seed_index(client, db, options->indexes, w.result.tokens, err))
         return false;
     report(options, TF_SEED_INDEXES, options->indexes, options->indexes);
-    done.insert_seconds = inserted - start;
-    done.index_seconds = now() - inserted;
-    *result = done;
+    w.result.insert_seconds = inserted - start;
+    w.result.index_seconds = now() - inserted;
+    memcpy(w.result.findings, findings.counts, sizeof findings.counts);
+    *result = w.result;
     return true;
 }

@@ -5,6 +5,8 @@
 #include <mongoc/mongoc.h>
 #include <tokenfix/error.h>
 
+#include "sandbox/seed_finding.h"
+
 typedef enum { TF_SEED_WALLETS, TF_SEED_TOKENS, TF_SEED_INDEXES } tf_seed_phase;
 
 typedef struct tf_seed_options {
@@ -12,6 +14,7 @@ typedef struct tf_seed_options {
     double defects;        /* percent of the tokens that are melted and unspent, 0–100; rounded to whole tokens */
     uint64_t seed;         /* the same seed and sizes give the same documents, byte for byte */
     int indexes;           /* 12, 8 (both count _id's), or 0: none */
+    bool findings;         /* besides, what an audit finds (sandbox/seed_finding.h); the ordinary documents stay the same */
     int batch;             /* documents in one insert, 0 for 2,000; does not change the documents */
     void (*progress)(void *context, tf_seed_phase phase, int64_t done, int64_t total); /* may be NULL */
     void *context;
@@ -21,6 +24,7 @@ typedef struct tf_seed_result {
     int64_t tokens, wallets;
     int64_t defects;       /* tokens that are melted and unspent */
     int64_t defect_amount; /* their total_amount, exact */
+    int64_t findings[TF_SEED_CHECKS]; /* what an audit reports, by check; zeros but for the defects where none are planted */
     int64_t bytes;         /* BSON of the tokens */
     double insert_seconds; /* wallets and tokens */
     double index_seconds;

@@ -52,21 +52,34 @@ static void finish(tf_seed_batch *batch, bson_writer_t *writer)
     batch->size = (int64_t)start;
 }
 
-void tf_seed_batch_tokens(tf_seed_batch *batch, const tf_seed_plan *plan, int64_t first)
+static void fill(tf_seed_batch *batch, const tf_seed_plan *plan, const tf_seed_findings *findings, int64_t first)
 {
     bson_writer_t *writer = begin(batch);
 
     for (int64_t i = first; i < plan->tokens && batch->count < batch->capacity; i++) {
-        tf_seed_facts facts;
+        tf_seed_facts facts = {0};
         bson_t *document;
 
         bson_writer_begin(writer, &document);
-        tf_seed_token(plan, i, document, &facts);
+        if (findings)
+            tf_seed_planted_token(findings, i, document, &facts);
+        else
+            tf_seed_token(plan, i, document, &facts);
         end_document(batch, writer);
         batch->defects += facts.defect;
         batch->defect_amount += facts.defect ? facts.amount : 0;
     }
     finish(batch, writer);
+}
+
+void tf_seed_batch_tokens(tf_seed_batch *batch, const tf_seed_plan *plan, int64_t first)
+{
+    fill(batch, plan, NULL, first);
+}
+
+void tf_seed_batch_planted(tf_seed_batch *batch, const tf_seed_findings *findings, int64_t first)
+{
+    fill(batch, &findings->plan, findings, first);
 }
 
 int64_t tf_seed_batch_wallets(tf_seed_batch *batch, const tf_seed_plan *plan, int64_t first)

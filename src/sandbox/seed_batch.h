@@ -3,6 +3,7 @@
 #define TOKENFIX_SANDBOX_SEED_BATCH_H
 
 #include "sandbox/seed_document.h"
+#include "sandbox/seed_finding.h"
 
 typedef struct tf_seed_batch {
     size_t capacity; /* documents */
@@ -22,6 +23,9 @@ void tf_seed_batch_free(tf_seed_batch *batch);
 
 /* Fills the batch with the tokens from first on: as many as it takes, or as the plan has. */
 void tf_seed_batch_tokens(tf_seed_batch *batch, const tf_seed_plan *plan, int64_t first);
+
+/* The same with the planted tokens. */
+void tf_seed_batch_planted(tf_seed_batch *batch, const tf_seed_findings *findings, int64_t first);
 
 /* Fills the batch with all wallets of the users from first on, and returns the first user whose wallets it lacks. */
 int64_t tf_seed_batch_wallets(tf_seed_batch *batch, const tf_seed_plan *plan, int64_t first);

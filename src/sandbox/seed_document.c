@@ -80,9 +80,9 @@ static void split(token *t, int64_t total, int wanted)
             t->proofs[t->proof_count++] = INT64_C(1) << bit;
 }
 
-static void draw_amounts(token *t, tf_random *random)
+static void draw_amounts(token *t, int64_t sats, tf_random *random)
 {
-    t->sats = draw_total(random);
+    t->sats = sats;
     bool crowded = tf_random_permille(random, 10);
     int wanted = crowded ? 2 + (int)tf_random_below(random, TF_SEED_PROOFS_MAX - 1) : 0;
     bool empty = tf_random_permille(random, 750) && t->status == PENDING && t->type == MINTED;
@@ -104,7 +104,7 @@ static void draw(const tf_seed_plan *plan, int64_t index, tf_random *random, tok
     t->defect = (int64_t)tf_permutation_at(&plan->defect_order, (uint64_t)index) < plan->defects;
     t->type = t->defect ? MELTED : (type_index)weighted(random, TYPE_WEIGHTS, TYPES);
     t->status = t->defect ? UNSPENT : (status_index)weighted(random, STATUS_WEIGHTS[t->type], STATUSES);
-    draw_amounts(t, random);
+    draw_amounts(t, draw_total(random), random);
 }
 
 static void append_text(bson_t *out, const char *key, const char *text, size_t length)
@@ -278,28 +278,53 @@ static void append_times(bson_t *out, const token *t, tf_random *random)
     BSON_APPEND_DATE_TIME(out, older ? "updated_at" : "updatedAt", updated);
 }
 
-void tf_seed_token(const tf_seed_plan *plan, int64_t index, bson_t *out, tf_seed_facts *facts)
+static void append(bson_t *out, const tf_seed_plan *plan, const token *t, tf_random *random)
 {
-    const uint64_t key = tf_seed_key(plan->seed, TF_SEED_STREAM_TOKEN);
-    tf_random random = tf_random_stream(key, (uint64_t)index);
     char npub[TF_SEED_NPUB_SIZE];
     bson_oid_t id;
+
+    tf_seed_oid(tf_seed_key(plan->seed, TF_SEED_STREAM_TOKEN), t->seconds, t->index, &id);
+    tf_seed_npub(plan->seed, t->user, npub);
+    BSON_APPEND_OID(out, "_id", &id);
+    BSON_APPEND_UTF8(out, "npub", npub);
+    BSON_APPEND_OID(out, "wallet_id", &t->wallet.id);
+    append_proofs(out, plan->seed, t, random);
+    BSON_APPEND_UTF8(out, "mint_url", tf_seed_mint_url(t->wallet.mint));
+    append_total(out, t, random);
+    BSON_APPEND_UTF8(out, "status", STATUS_NAMES[t->status]);
+    BSON_APPEND_UTF8(out, "transaction_type", TYPE_NAMES[t->type]);
+    append_transaction(out, "transaction_id", plan->seed, t->index);
+    append_metadata(out, plan->seed, t, random);
+    append_times(out, t, random);
+}
+
+void tf_seed_token(const tf_seed_plan *plan, int64_t index, bson_t *out, tf_seed_facts *facts)
+{
+    tf_random random = tf_random_stream(tf_seed_key(plan->seed, TF_SEED_STREAM_TOKEN), (uint64_t)index);
     token t = {0};
 
     draw(plan, index, &random, &t);
-    tf_seed_oid(key, t.seconds, index, &id);
-    tf_seed_npub(plan->seed, t.user, npub);
-    BSON_APPEND_OID(out, "_id", &id);
-    BSON_APPEND_UTF8(out, "npub", npub);
-    BSON_APPEND_OID(out, "wallet_id", &t.wallet.id);
-    append_proofs(out, plan->seed, &t, &random);
-    BSON_APPEND_UTF8(out, "mint_url", tf_seed_mint_url(t.wallet.mint));
-    append_total(out, &t, &random);
-    BSON_APPEND_UTF8(out, "status", STATUS_NAMES[t.status]);
-    BSON_APPEND_UTF8(out, "transaction_type", TYPE_NAMES[t.type]);
-    append_transaction(out, "transaction_id", plan->seed, index);
-    append_metadata(out, plan->seed, &t, &random);
-    append_times(out, &t, &random);
+    append(out, plan, &t, &random);
     if (facts)
         *facts = (tf_seed_facts){.user = t.user, .amount = t.amount, .defect = t.defect};
+}
+
+static int place_of(const char *const *names, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return 0;
+}
+
+void tf_seed_token_shaped(const tf_seed_plan *plan, int64_t index, const tf_seed_shape *shape, bson_t *out)
+{
+    tf_random random = tf_random_stream(tf_seed_key(plan->seed, TF_SEED_STREAM_TOKEN), (uint64_t)index);
+    token t = {.index = index, .user = shape->user, .seconds = TF_SEED_TIME_TOKENS + TF_SEED_TIME_SPAN};
+
+    t.wallet = tf_seed_wallet_at(plan, t.user, 0);
+    t.type = (type_index)place_of(TYPE_NAMES, TYPES, shape->type);
+    t.status = (status_index)place_of(STATUS_NAMES, STATUSES, shape->status);
+    draw_amounts(&t, draw_total(&random) | 3, &random);
+    append(out, plan, &t, &random);
 }

@@ -14,7 +14,8 @@ typedef enum {
     TF_SEED_STREAM_TOKEN,
     TF_SEED_STREAM_TRANSACTION,
     TF_SEED_STREAM_SECRET,
-    TF_SEED_STREAM_KEYSET
+    TF_SEED_STREAM_KEYSET,
+    TF_SEED_STREAM_FINDING
 } tf_seed_stream;
 
 /* Seconds since 1970. Fixed, so that the documents are the same on every day: wallets from 2024-08-01, tokens from
@@ -28,6 +29,15 @@ typedef struct tf_seed_wallet_ref {
     int mint;       /* < TF_SEED_MINTS */
     bool millisats; /* its unit is msat */
 } tf_seed_wallet_ref;
+
+/* A token that is told whose and what it is; the rest is drawn. It has two proofs at least. */
+typedef struct tf_seed_shape {
+    int64_t user;
+    const char *type, *status; /* of their lists */
+} tf_seed_shape;
+
+/* tf_seed_token with a shape. */
+void tf_seed_token_shaped(const tf_seed_plan *plan, int64_t index, const tf_seed_shape *shape, bson_t *out);
 
 uint64_t tf_seed_key(uint64_t seed, tf_seed_stream stream);
 const char *tf_seed_mint_url(int mint);

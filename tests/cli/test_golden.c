@@ -163,6 +163,16 @@ static void golden__what_changed_in_between(void **state)
     golden(f, "down-conflicts", "down --confirm --yes --workers 1 --max-lag 0");
 }
 
+static void golden__balances(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 3);
+    tf_fixture_insert(f, "cashu_tokens", "[{\"npub\": \"npub1anna\", \"status\": \"pending\", \"total_amount\": \"ten\"}, {\"npub\": \"npub1anna\"}]");
+    golden(f, "balance", "balance npub1anna");
+    golden(f, "balance-mint", "balance npub1anna --mint https://mint");
+    golden(f, "balance-unknown", "balance npub1nobody");
+}
+
 static void golden__errors(void **state)
 {
     tf_fixture *f = *state;
@@ -182,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TF_FIXTURE_TEST(golden__a_repair_from_status_to_rollback),
         TF_FIXTURE_TEST(golden__what_changed_in_between),
+        TF_FIXTURE_TEST(golden__balances),
         TF_FIXTURE_TEST(golden__errors),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);

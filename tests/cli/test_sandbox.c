@@ -95,6 +95,32 @@ static void seed__fills_and_reset_empties(void **state)
     assert_non_null(strstr(after->out, "1,000 tokens"));
 }
 
+static void seed__with_findings_tells_their_numbers(void **state)
+{
+    const place *p = *state;
+    tf_program_free(TYPE(p, "start", "--standalone", "--cache-mb", "256"));
+    _cleanup_program_ tf_program *seed = TYPE(p, "seed", "--tokens", "100", "--users", "10", "--defects", "10", "--with-findings", "--json");
+    assert_int_equal(seed->status, 0);
+    static const char *const checks[] = {"melted_unspent",  "duplicate_secret", "secret_reuse",        "orphaned_token",  "amount_mismatch",
+                                         "invalid_amount",  "missing_source",   "status_inconsistent", "negative_balance"};
+    char path[64];
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        snprintf(path, sizeof path, "data.findings.%s", checks[i]);
+        assert_true(tf_program_number(seed, path) > 0);
+    }
+    assert_int_equal(tf_program_number(seed, "data.findings.melted_unspent"), tf_program_number(seed, "data.defects"));
+    assert_string_equal(tf_program_text(seed, "data.notPlanted.0"), "balance_discrepancy");
+    tf_program_free(TYPE(p, "reset"));
+    _cleanup_program_ tf_program *text = TYPE(p, "seed", "--tokens", "100", "--users", "10", "--with-findings");
+    assert_int_equal(text->status, 0);
+    assert_non_null(strstr(text->out, "\ncheck                findings\n"));
+    assert_non_null(strstr(text->out, "\nnegative_balance "));
+    assert_non_null(strstr(text->err, "balance_discrepancy cannot be planted"));
+    tf_program_free(TYPE(p, "reset"));
+    _cleanup_program_ tf_program *without = TYPE(p, "seed", "--tokens", "100", "--users", "10", "--json");
+    assert_false(tf_program_has(without, "data.findings"));
+}
+
 static void status__tells_running_from_stopped(void **state)
 {
     const place *p = *state;
@@ -157,7 +183,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(start__prints_the_uri_alone_on_stdout), TEST(start__with_auth_makes_the_documented_users),
-        TEST(seed__fills_and_reset_empties),         TEST(status__tells_running_from_stopped),
+        TEST(seed__fills_and_reset_empties),         TEST(seed__with_findings_tells_their_numbers),
+        TEST(status__tells_running_from_stopped),
         TEST(stop__says_when_the_state_was_stale),   TEST(sandbox__that_is_not_there_is_an_error_with_a_hint),
     };
     mongoc_init();

@@ -30,6 +30,10 @@ static void check_ledger(const tf_repair *repair)
         return;
     FUZZ_CHECK(repair->ledger.owners > 0 && repair->ledger.owners <= TF_LEDGER_OWNERS_MAX);
     FUZZ_CHECK(repair->ledger.scale >= 0 && repair->ledger.scale <= 12);
+    for (const char **name = repair->ledger.balance; *name; name++)
+        FUZZ_CHECK(tf_repair_is_balance(repair, *name) && tf_repair_is_counted(repair, *name));
+    for (const char **name = repair->ledger.uncounted; *name; name++)
+        FUZZ_CHECK(!tf_repair_is_balance(repair, *name) && !tf_repair_is_counted(repair, *name));
     tf_tally_owner_expression(repair, &out, "o", false);
     tf_tally_owner_key(repair, &out);
     tf_tally_project(repair, &out);

@@ -62,6 +62,16 @@ static const struct {
     {"{" VALID ", \"filter\": {\"s\": 1}}", "the key 'filter' is there twice"},
     {"{" VALID ", \"ledger\": {" LEDGER ", \"colour\": 1}}", "unknown key"},
     {"{" VALID ", \"ledger\": {" LEDGER ", \"unit\": 1}}", "must be a string"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": \"a\"}}", "must be an array"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"a\", \"b\", \"a\"]}}", "names one twice"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"\"]}}", "not empty"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\"]}}",
+     "more than 16"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"a\"], \"balance\": [\"b\"]}}", "'ledger.balance' holds some"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"balance\": [\"a\"]}}", "'ledger.balance' holds some"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"a\"], \"balance\": [\"a\"], \"uncounted\": [\"a\"]}}", "none of 'ledger.uncounted'"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"a\"], \"uncounted\": [\"b\"]}}", "'ledger.uncounted' holds some"},
+    {"{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [1]}}", "must be a string"},
     {"{" VALID ", \"invariants\": {}}", "must be an array"},
     {"{" VALID ", \"invariants\": [1]}", "{name, holds}"},
     {"{" VALID ", \"invariants\": [{\"name\": \"x\"}]}", "needs name and holds"},
@@ -121,6 +131,27 @@ static void repair__knows_what_it_touches(void **state)
     tf_repair_free(NULL);
 }
 
+/* A repair that was stored before ledgers named their statuses has none: every status counts. */
+static void repair__knows_which_statuses_make_a_balance(void **state)
+{
+    (void)state;
+    tf_error err = {0};
+    _cleanup_(tf_repair_freep) tf_repair *old = tf_repair_parse("{" VALID ", \"ledger\": {" LEDGER "}}", &err);
+    _cleanup_(tf_repair_freep) tf_repair *part =
+        tf_repair_parse("{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"a\", \"b\", \"c\"], \"uncounted\": [\"c\"]}}", &err);
+    _cleanup_(tf_repair_freep) tf_repair *full = tf_repair_parse(
+        "{" VALID ", \"ledger\": {" LEDGER ", \"statuses\": [\"a\", \"b\", \"c\"], \"balance\": [\"a\"], \"uncounted\": [\"c\"]}}", &err);
+    assert_true(old && part && full);
+    assert_null(old->ledger.statuses[0]);
+    assert_true(tf_repair_is_counted(old, "a") && tf_repair_is_balance(old, "a"));
+    assert_true(tf_repair_is_balance(part, "a") && tf_repair_is_balance(part, "b"));
+    assert_false(tf_repair_is_balance(part, "c") || tf_repair_is_counted(part, "c"));
+    assert_true(tf_repair_is_balance(full, "a") && tf_repair_is_counted(full, "b"));
+    assert_false(tf_repair_is_balance(full, "b") || tf_repair_is_balance(full, "c") || tf_repair_is_counted(full, "c"));
+    assert_string_equal(full->ledger.statuses[2], "c");
+    assert_null(full->ledger.statuses[3]);
+}
+
 static void repair__binds_its_time_but_for_literals(void **state)
 {
     (void)state;
@@ -154,6 +185,7 @@ int main(void)
         cmocka_unit_test(repair__of_an_invalid_form_is_refused_with_its_reason),
         cmocka_unit_test(repair__has_at_most_64_touched_fields),
         cmocka_unit_test(repair__knows_what_it_touches),
+        cmocka_unit_test(repair__knows_which_statuses_make_a_balance),
         cmocka_unit_test(repair__binds_its_time_but_for_literals),
     };
     return cmocka_run_group_tests_name("repair", tests, NULL, NULL);
