@@ -46,6 +46,31 @@ void tf_sha256_of(const void *data, size_t size, uint8_t out[TF_SHA256_SIZE])
     must(EVP_Digest(data, size, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
+/* RFC 2104; libcrypto's own HMAC would want the text in one piece, or an interface that changed with version 3. */
+void tf_hmac_sha256(const char *key, const char *head, const char *tail, uint8_t out[TF_SHA256_SIZE])
+{
+    enum { BLOCK = 64 };
+    uint8_t block[BLOCK] = {0}, inner[TF_SHA256_SIZE];
+    tf_sha256 *hash = tf_sha256_new();
+    if (strlen(key) > BLOCK)
+        tf_sha256_of(key, strlen(key), block);
+    else
+        memcpy(block, key, strlen(key));
+    for (size_t i = 0; i < BLOCK; i++)
+        block[i] ^= 0x36;
+    tf_sha256_add(hash, block, BLOCK);
+    tf_sha256_add(hash, head, strlen(head));
+    tf_sha256_add(hash, tail, strlen(tail));
+    tf_sha256_finish(hash, inner);
+    for (size_t i = 0; i < BLOCK; i++)
+        block[i] ^= 0x36 ^ 0x5c;
+    tf_sha256_add(hash, block, BLOCK);
+    tf_sha256_add(hash, inner, sizeof inner);
+    tf_sha256_finish(hash, out);
+    tf_sha256_free(hash);
+    explicit_bzero(block, sizeof block);
+}
+
 void tf_hex(const uint8_t *data, size_t size, char *out)
 {
     static const char digits[] = "0123456789abcdef";

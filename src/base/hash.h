@@ -22,6 +22,9 @@ TF_CLEANUP(tf_sha256 *, tf_sha256_free)
 /* The hash of one piece of memory. */
 void tf_sha256_of(const void *data, size_t size, uint8_t out[TF_SHA256_SIZE]);
 
+/* HMAC-SHA256 of a text in two parts, as if they were one. */
+void tf_hmac_sha256(const char *key, const char *head, const char *tail, uint8_t out[TF_SHA256_SIZE]);
+
 /* Writes 2 * size lower-case digits and a terminating zero to out. */
 void tf_hex(const uint8_t *data, size_t size, char *out);
 

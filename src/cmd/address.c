@@ -69,7 +69,7 @@ static bool find_text(const tf_globals *globals, char *out, tf_source *source, t
         return true;
     }
     if (file && file == *source)
-        return tf_secret_file_read(globals->uri_file, out, ADDRESS_MAX, err);
+        return tf_secret_file_read(globals->uri_file, "the connection string", out, ADDRESS_MAX, err);
     return address_from_host(globals, out, ADDRESS_MAX, err);
 }
 

@@ -14,13 +14,14 @@ static bool check_file(int fd, const char *path, tf_error *err)
         tf_error_set(err, TF_ERR_USAGE, "'%s' is neither a file nor a pipe", TF_WORD(path));
         return false;
     }
-    if (about.st_mode & (S_IRWXG | S_IRWXO)) {
+    bool group_is_meant = about.st_uid == 0 && geteuid() != 0 && !(about.st_mode & (S_IWGRP | S_IXGRP));
+    if (about.st_mode & (S_IRWXO | (group_is_meant ? 0 : S_IRWXG))) {
         tf_error_set(err, TF_ERR_USAGE, "others than its owner have access to '%s'", TF_WORD(path));
         return tf_error_hint(err, "Run: chmod 600 '%s'.", TF_WORD(path));
     }
     if (about.st_uid != geteuid() && about.st_uid != 0) {
         tf_error_set(err, TF_ERR_USAGE, "'%s' belongs to another user", TF_WORD(path));
-        return tf_error_hint(err, "Use a file of your own: who owns it can change where you connect to.");
+        return tf_error_hint(err, "Use a file of your own: who owns it decides what stands in it.");
     }
     return true;
 }
@@ -39,7 +40,7 @@ static bool read_line(int fd, char *out, size_t size)
     return true;
 }
 
-bool tf_secret_file_read(const char *path, char *out, size_t size, tf_error *err)
+bool tf_secret_file_read(const char *path, const char *what, char *out, size_t size, tf_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     int reason = errno;
@@ -53,7 +54,7 @@ bool tf_secret_file_read(const char *path, char *out, size_t size, tf_error *err
         good = tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' cannot be read or is too long", TF_WORD(path));
     close(fd);
     if (!good)
-        return tf_error_hint(err, "Put the connection string into the first line of a file of your own, mode 600.");
+        return tf_error_hint(err, "Put %s into the first line of a file of your own, mode 600.", what);
     size_t blanks = strspn(out, " \t"), length = strlen(out);
     while (length > blanks && strchr(" \t", out[length - 1]))
         length--;
@@ -62,5 +63,5 @@ bool tf_secret_file_read(const char *path, char *out, size_t size, tf_error *err
     if (*out)
         return true;
     tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' is empty", TF_WORD(path));
-    return tf_error_hint(err, "Put the connection string into it.");
+    return tf_error_hint(err, "Put %s into it.", what);
 }

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <tokenfix/error.h>
 
-/* Reads the first line, without blanks around it, into `out`. TF_ERR_USAGE: it cannot be read, is empty, too long, no
- * file or pipe, or others than its owner may read it. */
-bool tf_secret_file_read(const char *path, char *out, size_t size, tf_error *err);
+/* Reads the first line, without blanks around it, into `out`. `what` it is, for hints: "the connection string". TF_ERR_USAGE: it
+ * cannot be read, is empty, too long, no file or pipe, or others than its owner may read it; but a file of root's may be readable
+ * by its group for whoever is not root himself: that is how services (Kubernetes: fsGroup) are given theirs. */
+bool tf_secret_file_read(const char *path, const char *what, char *out, size_t size, tf_error *err);
 
 #endif
