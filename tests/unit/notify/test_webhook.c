@@ -27,13 +27,18 @@ static tf_error err;
 TF_CLEANUP(http_server *, http_stop)
 TF_CLEANUP(tf_webhook *, tf_webhook_free)
 
-static tf_webhook *hook_to(const char *url)
+static tf_webhook *patient_hook(const char *url, int64_t total_ms)
 {
     err = (tf_error){0};
     tf_webhook *hook = tf_webhook_new(
-        &(tf_webhook_options){.url = url, .secret = "s3cret", .connect_ms = 2000, .total_ms = 300, .backoff_ms = 20}, &err);
+        &(tf_webhook_options){.url = url, .secret = "s3cret", .connect_ms = 20000, .total_ms = total_ms, .backoff_ms = 20}, &err);
     assert_non_null(hook);
     return hook;
+}
+
+static tf_webhook *hook_to(const char *url)
+{
+    return patient_hook(url, 20000);
 }
 
 static bool send_to(tf_webhook *hook)
@@ -120,6 +125,7 @@ static void webhook__answers_are_judged_and_tried_again_where_that_may_help(void
         size_t requests;
         bool delivered;
         const char *message;
+        int64_t total_ms; /* 0: no answer is waited for in vain */
     } rows[] = {
         {{HTTP_OK, -1}, 1, true, ""},
         {{HTTP_FAIL, HTTP_OK, -1}, 2, true, ""},
@@ -128,18 +134,18 @@ static void webhook__answers_are_judged_and_tried_again_where_that_may_help(void
         {{HTTP_BUSY, -1}, 3, false, "answers 429"},
         {{HTTP_MISSING, -1}, 1, false, "answers 404"},
         {{HTTP_REDIRECT, -1}, 1, false, "answers 302"},
-        {{HTTP_SILENT, HTTP_OK, -1}, 2, true, ""},
-        {{HTTP_SILENT, -1}, 3, false, "cannot be reached"},
+        {{HTTP_SILENT, HTTP_OK, -1}, 2, true, "", 2500},
+        {{HTTP_SILENT, -1}, 3, false, "cannot be reached", 1000},
         {{HTTP_HANG_UP, HTTP_OK, -1}, 2, true, ""},
         {{HTTP_NONSENSE, -1}, 3, false, "cannot be reached"},
         {{HTTP_GARBAGE, -1}, 1, true, ""},
         {{HTTP_ENDLESS, -1}, 1, true, ""},
         {{HTTP_SHORT, -1}, 1, true, ""},
-        {{HTTP_DRIP, -1}, 1, true, ""},
+        {{HTTP_DRIP, -1}, 1, true, "", 2500},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         _cleanup_(http_stopp) http_server *server = http_start(rows[i].script, NULL);
-        _cleanup_(tf_webhook_freep) tf_webhook *hook = hook_to(http_url(server));
+        _cleanup_(tf_webhook_freep) tf_webhook *hook = patient_hook(http_url(server), rows[i].total_ms ? rows[i].total_ms : 20000);
         bool delivered = send_to(hook);
         size_t requests = http_wait(server, rows[i].requests);
         if (delivered != rows[i].delivered || requests != rows[i].requests)
