@@ -127,20 +127,20 @@ static void webhook__answers_are_judged_and_tried_again_where_that_may_help(void
         const char *message;
         int64_t total_ms; /* 0: no answer is waited for in vain */
     } rows[] = {
-        {{HTTP_OK, -1}, 1, true, ""},
-        {{HTTP_FAIL, HTTP_OK, -1}, 2, true, ""},
-        {{HTTP_FAIL, HTTP_BUSY, HTTP_OK, -1}, 3, true, ""},
-        {{HTTP_FAIL, -1}, 3, false, "answers 500"},
-        {{HTTP_BUSY, -1}, 3, false, "answers 429"},
-        {{HTTP_MISSING, -1}, 1, false, "answers 404"},
-        {{HTTP_REDIRECT, -1}, 1, false, "answers 302"},
+        {{HTTP_OK, -1}, 1, true, "", 0},
+        {{HTTP_FAIL, HTTP_OK, -1}, 2, true, "", 0},
+        {{HTTP_FAIL, HTTP_BUSY, HTTP_OK, -1}, 3, true, "", 0},
+        {{HTTP_FAIL, -1}, 3, false, "answers 500", 0},
+        {{HTTP_BUSY, -1}, 3, false, "answers 429", 0},
+        {{HTTP_MISSING, -1}, 1, false, "answers 404", 0},
+        {{HTTP_REDIRECT, -1}, 1, false, "answers 302", 0},
         {{HTTP_SILENT, HTTP_OK, -1}, 2, true, "", 2500},
         {{HTTP_SILENT, -1}, 3, false, "cannot be reached", 1000},
-        {{HTTP_HANG_UP, HTTP_OK, -1}, 2, true, ""},
-        {{HTTP_NONSENSE, -1}, 3, false, "cannot be reached"},
-        {{HTTP_GARBAGE, -1}, 1, true, ""},
-        {{HTTP_ENDLESS, -1}, 1, true, ""},
-        {{HTTP_SHORT, -1}, 1, true, ""},
+        {{HTTP_HANG_UP, HTTP_OK, -1}, 2, true, "", 0},
+        {{HTTP_NONSENSE, -1}, 3, false, "cannot be reached", 0},
+        {{HTTP_GARBAGE, -1}, 1, true, "", 0},
+        {{HTTP_ENDLESS, -1}, 1, true, "", 0},
+        {{HTTP_SHORT, -1}, 1, true, "", 0},
         {{HTTP_DRIP, -1}, 1, true, "", 2500},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
