@@ -15,6 +15,7 @@ static const char *purpose(const char *kind)
 {
     return is(kind, "run")       ? "preview, up, verify, down, pause and cancel"
            : is(kind, "monitor") ? "seeing load and lag of the replica set"
+           : is(kind, "auditor") ? "audits whose results are kept; beside status, preview, balance, verify and history"
            : is(kind, "audit")   ? "status, preview, balance, verify and history, which only read"
                                  : "deleting old backups and records";
 }

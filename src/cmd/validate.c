@@ -22,7 +22,7 @@ static const tf_option options[] = {
         validate_args, print_role, "print-role", tf_role_kinds,
         "Print the command that creates a least role for this database instead, and connect to nothing: run (the "
         "default: preview, up, verify, down, pause, cancel), monitor (sees load and lag of the replica set), audit (status, "
-        "preview, verify, history: reads only) or purge (deletes old backups and records, and cannot read the repaired "
+        "preview, audit, verify, history: reads only), auditor (the same, and keeps what audits found) or purge (deletes old backups and records, and cannot read the repaired "
         "database).",
         .optional = true),
     TF_OPTION_END,

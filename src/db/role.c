@@ -33,7 +33,7 @@ static void grant(bson_t *privileges, const char *db, const char *collection, co
     bson_append_document_end(privileges, &privilege);
 }
 
-const char *const tf_role_kinds[] = {"run", "monitor", "audit", "purge", NULL};
+const char *const tf_role_kinds[] = {"run", "monitor", "audit", "auditor", "purge", NULL};
 
 static void grant_repaired(bson_t *privileges, const char *db, const char *collection, const char *const *others,
                            const char *const *actions)
@@ -54,14 +54,17 @@ void tf_role_document(const char *kind, const char *db, const char *state_db, co
     static const char *const keep[] = {
         "find", "insert", "createCollection", "createIndex", "listCollections", "listIndexes", "dbStats", NULL};
     static const char *const read[] = {"find", "listCollections", "listIndexes", "dbStats", NULL};
+    static const char *const add[] = {"insert", "createCollection", "createIndex", NULL};
     static const char *const delete[] = {"find",        "remove",  "dropCollection", "listCollections",
                                          "listIndexes", "dbStats", "collStats",      NULL};
     static const char *const update[] = {"update", NULL}, *const changing[] = {"runs", "partitions", "ledger", NULL};
     if (strcmp(kind, "monitor") == 0) {
         grant(privileges, NULL, NULL, watch);
-    } else if (strcmp(kind, "audit") == 0) {
+    } else if (strcmp(kind, "audit") == 0 || strcmp(kind, "auditor") == 0) {
         grant_repaired(privileges, db, collection, other_read_collections, look);
         grant(privileges, state_db, "", read);
+        if (strcmp(kind, "auditor") == 0)
+            grant(privileges, state_db, "audits", add);
     } else if (strcmp(kind, "purge") == 0) {
         grant(privileges, state_db, "", delete);
     } else {

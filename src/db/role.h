@@ -8,6 +8,7 @@
  *   run      preview, up, verify, down of a repair of db.collection, with its records in state_db; pause and cancel
  *   monitor  what the server says about itself and its set; no data
  *   audit    verify, status, history, preview: reads what `run` reads, writes nothing
+ *   auditor  the same, and keeps what audits found: inserts into state_db.audits
  *   purge    deletes in state_db, and sees there what; the user's documents it does not even read */
 extern const char *const tf_role_kinds[];
 

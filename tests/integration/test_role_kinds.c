@@ -30,6 +30,7 @@ static void role__of_an_audit_lets_everything_be_looked_at(void **state)
     _cleanup_free_ char *before = hash_of_all(f->client);
     SUCCEEDS(f, uri, "status");
     SUCCEEDS(f, uri, "preview", "--sample", "2");
+    SUCCEEDS(f, uri, "balance", "npub1a");
     SUCCEEDS(f, uri, "verify");
     SUCCEEDS(f, uri, "history");
     SUCCEEDS(f, uri, "history", backup + strlen("backup_"));
@@ -75,6 +76,34 @@ static void role__of_an_audit_changes_nothing(void **state)
     assert_int_equal(AS(f, uri, "cancel")->status, 1); /* there is nobody to ask */
     _cleanup_free_ char *after = hash_of_all(f->client);
     assert_string_equal(before, after);
+}
+
+/* ---- auditor ---- */
+
+static void role__of_an_auditor_adds_audits_and_changes_none(void **state)
+{
+    static const tf_demand allowed[] = {
+        {"index the audits", ON_STATE, "{\"createIndexes\": \"audits\", \"indexes\": [{\"key\": {\"db\": 1, \"at\": -1}, \"name\": \"newest\"}]}"},
+        {"add an audit", ON_STATE, "{\"insert\": \"audits\", \"documents\": [{\"_id\": 1}]}"},
+        {"read the audits", ON_STATE, "{\"find\": \"audits\"}"},
+    };
+    static const tf_demand denials[] = {
+        {"change a token", ON_REPAIRED, "{\"update\": \"cashu_tokens\", \"updates\": [{\"q\": {}, \"u\": {\"$set\": {\"a\": 1}}}]}"},
+        {"change an audit", ON_STATE, "{\"update\": \"audits\", \"updates\": [{\"q\": {}, \"u\": {\"$set\": {\"a\": 1}}}]}"},
+        {"delete an audit", ON_STATE, "{\"delete\": \"audits\", \"deletes\": [{\"q\": {}, \"limit\": 1}]}"},
+        {"drop the audits", ON_STATE, "{\"drop\": \"audits\"}"},
+        {"insert into a backup", ON_STATE, "{\"insert\": \"%s\", \"documents\": [{}]}"},
+        {"add an event", ON_STATE, "{\"insert\": \"events\", \"documents\": [{}]}"},
+        {"begin a run", ON_STATE, "{\"insert\": \"runs\", \"documents\": [{}]}"},
+        {"read another database", ON_OTHER, "{\"find\": \"cashu_tokens\"}"},
+    };
+    tf_fixture *f = *state;
+    char uri[1024], backup[128];
+    prepare(f, "auditor", uri, sizeof uri, backup, sizeof backup);
+    expect_allowed(f, uri, backup, allowed, COUNT(allowed));
+    expect_denied(f, uri, backup, denials, COUNT(denials));
+    SUCCEEDS(f, uri, "balance", "npub1a");
+    SUCCEEDS(f, uri, "verify");
 }
 
 /* ---- purge ---- */
@@ -201,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROLE_TEST(role__of_an_audit_lets_everything_be_looked_at),
         ROLE_TEST(role__of_an_audit_changes_nothing),
+        ROLE_TEST(role__of_an_auditor_adds_audits_and_changes_none),
         ROLE_TEST(role__of_a_purge_deletes_backups_and_records),
         ROLE_TEST(role__of_a_purge_neither_changes_records_nor_touches_the_users_data),
         ROLE_TEST(role__of_a_monitor_sees_the_server),

@@ -348,7 +348,7 @@ static void role__is_printed_without_a_server(void **state)
     assert_string_equal(p->err, "");
     p = tf_program_run(f, "validate", "--print-role=everything", NULL);
     assert_int_equal(p->status, 2);
-    assert_non_null(strstr(p->err, "run|monitor|audit|purge"));
+    assert_non_null(strstr(p->err, "run|monitor|audit|auditor|purge"));
 }
 
 int main(void)

@@ -49,6 +49,20 @@ static void role__of_an_audit_holds_no_action_that_writes(void **state)
            "\"listCollections\", \"listIndexes\", \"dbStats\" ] } ]");
 }
 
+static void role__of_an_auditor_adds_audits_and_nothing_else(void **state)
+{
+    (void)state;
+    expect("auditor",
+           "[ { \"resource\" : { \"db\" : \"d\", \"collection\" : \"things\" }, \"actions\" : [ \"find\" ] }, "
+           "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"owners\" }, \"actions\" : [ \"find\" ] }, "
+           "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"\" }, \"actions\" : [ \"listIndexes\", "
+           "\"listCollections\", \"collStats\", \"dbStats\" ] }, "
+           "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"\" }, \"actions\" : [ \"find\", "
+           "\"listCollections\", \"listIndexes\", \"dbStats\" ] }, "
+           "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"audits\" }, \"actions\" : [ \"insert\", "
+           "\"createCollection\", \"createIndex\" ] } ]");
+}
+
 static void role__of_a_purge_reaches_the_state_database_only(void **state)
 {
     (void)state;
@@ -62,6 +76,7 @@ int main(void)
         cmocka_unit_test(role__of_a_run_is_the_documented_one),
         cmocka_unit_test(role__of_a_monitor_sees_the_cluster_and_no_data),
         cmocka_unit_test(role__of_an_audit_holds_no_action_that_writes),
+        cmocka_unit_test(role__of_an_auditor_adds_audits_and_nothing_else),
         cmocka_unit_test(role__of_a_purge_reaches_the_state_database_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
