@@ -40,27 +40,204 @@ static const char *const requires[] = {"cashu_tokens", NULL};
 
 static const char *const reads[] = {"cashu_wallets", NULL};
 
+/* ---- what an audit looks for ---- */
+
+/* Types by number (Extended JSON takes their names for something else): 1 double, 2 string, 4 array, 9 date, 19 decimal. */
+#define DOUBLE "{\"$numberInt\": \"1\"}"
+#define STRING "{\"$numberInt\": \"2\"}"
+#define ARRAY "{\"$numberInt\": \"4\"}"
+#define DATE "{\"$numberInt\": \"9\"}"
+#define DECIMAL "{\"$numberInt\": \"19\"}"
+
+/* A comparison sees values of its own type only: what is not between 0 and 2^63 is missing, no number, NaN, negative or infinite.
+ * But it looks into arrays, and $trunc refuses them. */
+static const char invalid_amount[] =
+    "{\"$or\": ["
+    "  {\"total_amount\": {\"$not\": {\"$gte\": 0, \"$lt\": {\"$numberDouble\": \"9223372036854775808\"}}}},"
+    "  {\"total_amount\": {\"$type\": " ARRAY "}},"
+    "  {\"total_amount\": 0, \"status\": {\"$nin\": [\"pending\", \"failed\"]}},"
+    "  {\"$or\": [{\"total_amount\": {\"$type\": " DOUBLE "}}, {\"total_amount\": {\"$type\": " DECIMAL "}}],"
+    "   \"$expr\": {\"$cond\": [{\"$isNumber\": \"$total_amount\"}, {\"$ne\": [\"$total_amount\", {\"$trunc\": \"$total_amount\"}]}, false]}}"
+    "]}";
+
+/* What is no number is not compared. */
+static const char amount_mismatch[] =
+    "{\"$expr\": {\"$and\": [{\"$ne\": [\"$total_amount\", {\"$sum\": \"$proofs.amount\"}]}, {\"$isNumber\": \"$total_amount\"},"
+    " {\"$ne\": [\"$total_amount\", {\"$numberDouble\": \"NaN\"}]}]}}";
+
+static const char missing_source[] =
+    "{\"$or\": [{\"metadata.source\": {\"$not\": {\"$type\": " STRING "}}}, {\"metadata.source\": \"\"}]}";
+
+static const char status_inconsistent[] =
+    "{\"$or\": ["
+    "  {\"status\": \"spent\", \"spent_at\": {\"$not\": {\"$type\": " DATE "}}},"
+    "  {\"status\": {\"$ne\": \"spent\"}, \"spent_at\": {\"$ne\": null}},"
+    "  {\"status\": {\"$nin\": [\"unspent\", \"spent\", \"pending\", \"failed\"]}},"
+    "  {\"transaction_type\": {\"$nin\": [\"received\", \"sent\", \"minted\", \"melted\", \"change\"]}},"
+    "  {\"status\": {\"$type\": " ARRAY "}},"
+    "  {\"transaction_type\": {\"$type\": " ARRAY "}}"
+    "]}";
+
+/* The distinct wallets first: an index on them is jumped through, and most audits end there. Of a wallet only the _id is read. */
+#define WALLETS                                                                                                                   \
+    "{\"$unionWith\": {\"coll\": \"cashu_wallets\", \"pipeline\": [{\"$project\": {\"_id\": 1, \"known\": {\"$literal\": true}}}]}}"
+#define LOST "{\"$match\": {\"tokens\": {\"$ne\": null}, \"$or\": [{\"_id\": null}, {\"known\": null}]}}"
+static const char lost_wallets[] =
+    "[{\"$group\": {\"_id\": \"$wallet_id\"}}, {\"$set\": {\"tokens\": {\"$literal\": 1}}}, " WALLETS ","
+    " {\"$group\": {\"_id\": \"$_id\", \"tokens\": {\"$max\": \"$tokens\"}, \"known\": {\"$max\": \"$known\"}}}, " LOST "]";
+static const char orphaned_tokens[] =
+    "[{\"$group\": {\"_id\": \"$wallet_id\", \"tokens\": {\"$sum\": 1}, \"example\": {\"$min\": \"$_id\"}}}, " WALLETS ","
+    " {\"$group\": {\"_id\": \"$_id\", \"tokens\": {\"$max\": \"$tokens\"}, \"known\": {\"$max\": \"$known\"},"
+    "   \"example\": {\"$min\": \"$example\"}}}, " LOST ","
+    " {\"$project\": {\"count\": \"$tokens\", \"example\": 1}}]";
+
+/* Each occurrence of a secret counts 1 in a token that can still be spent, and 2^32 in one that was: one sum tells
+ * both. A token that failed counts nowhere. */
+#define SPENT_ONE "{\"$numberLong\": \"4294967296\"}"
+#define OCCURRENCES                                                                                                               \
+    "\"_id\": 0, \"s\": \"$proofs.secret\", \"w\": {\"$switch\": {\"branches\": ["                                                \
+    "{\"case\": {\"$eq\": [\"$status\", \"spent\"]}, \"then\": " SPENT_ONE "},"                                                  \
+    "{\"case\": {\"$eq\": [\"$status\", \"unspent\"]}, \"then\": 1}, {\"case\": {\"$eq\": [\"$status\", \"pending\"]}, \"then\": 1}]," \
+    "\"default\": 0}}"
+static const char secrets[] = "[{\"$project\": {" OCCURRENCES "}}, {\"$unwind\": \"$s\"},"
+                              " {\"$group\": {\"_id\": \"$s\", \"n\": {\"$sum\": \"$w\"}}}]";
+/* One of the tokens must be among those asked for; the others may be anybody's, and old. */
+static const char secrets_narrowed[] =
+    "[{\"$project\": {" OCCURRENCES ", \"mine\": \"$$NARROWED\"}}, {\"$unwind\": \"$s\"},"
+    " {\"$group\": {\"_id\": \"$s\", \"n\": {\"$sum\": \"$w\"}, \"mine\": {\"$max\": \"$mine\"}}}, {\"$match\": {\"mine\": true}}]";
+static const char duplicate_secret[] =
+    "{\"_id\": {\"$type\": " STRING ", \"$ne\": \"\"}, \"n\": {\"$gte\": 2}, \"$nor\": ["
+    "{\"n\": {\"$mod\": [" SPENT_ONE ", 0]}}, {\"n\": {\"$mod\": [" SPENT_ONE ", 1]}}]}";
+static const char secret_reuse[] = "{\"_id\": {\"$type\": " STRING ", \"$ne\": \"\"}, \"n\": {\"$gt\": " SPENT_ONE "}}";
+/* The first and the last token of each: there can be a million. */
+static const char secret_tokens[] =
+    "[{\"$match\": {\"proofs.secret\": {\"$in\": \"$$KEYS\"}}}, {\"$project\": {\"npub\": 1, \"s\": \"$proofs.secret\"}},"
+    " {\"$unwind\": \"$s\"}, {\"$match\": {\"s\": {\"$in\": \"$$KEYS\"}}},"
+    " {\"$group\": {\"_id\": \"$s\", \"proofs\": {\"$sum\": 1}, \"first\": {\"$min\": \"$_id\"}, \"last\": {\"$max\": \"$_id\"},"
+    "   \"npub\": {\"$min\": \"$npub\"}}},"
+    " {\"$project\": {\"npub\": 1, \"proofs\": 1, \"tokens\": {\"$cond\": [{\"$eq\": [\"$first\", \"$last\"]}, [\"$first\"],"
+    "   [\"$first\", \"$last\"]]}}}]";
+
+/* Every status by itself, and what the user has in hand. */
+#define SUM_OF(status) "{\"$sum\": {\"$cond\": [{\"$eq\": [\"$_id.s\", \"" status "\"]}, \"$a\", 0]}}"
+#define BALANCES                                                                                                                  \
+    "{\"$group\": {\"_id\": \"$_id.o\", \"unspent\": " SUM_OF("unspent") ", \"pending\": " SUM_OF("pending") ","                     \
+    " \"spent\": " SUM_OF("spent") ", \"asked\": {\"$max\": \"$asked\"}}},"                                                          \
+    " {\"$match\": {\"asked\": {\"$ne\": false}}},"                                                                              \
+    " {\"$project\": {\"owner\": \"$_id\", \"unspent\": 1, \"pending\": 1, \"spent\": 1, \"total\": {\"$add\": [\"$unspent\", \"$pending\"]}}},"  \
+    " {\"$set\": {\"amount\": {\"$min\": [\"$unspent\", \"$pending\", \"$spent\", \"$total\"]}}}"
+static const char negative_amounts[] = "[{\"$match\": {\"total_amount\": {\"$lt\": 0}}}]";
+static const char balances[] =
+    "[{\"$group\": {\"_id\": {\"o\": \"$npub\", \"s\": \"$status\"}, \"a\": {\"$sum\": \"$$AMOUNT\"}}}, " BALANCES "]";
+/* A balance is that of all tokens, though only one of them be new. */
+static const char balances_narrowed[] =
+    "[{\"$match\": {\"$expr\": \"$$WHOSE\"}}, {\"$group\": {\"_id\": {\"o\": \"$npub\", \"s\": \"$status\"},"
+    "  \"a\": {\"$sum\": \"$$AMOUNT\"}, \"asked\": {\"$max\": \"$$SINCE\"}}}, " BALANCES "]";
+static const char negative_balance[] = "{\"amount\": {\"$lt\": 0}}";
+
 static const tf_check checks[] = {
     {
         .name = "melted_unspent",
         .group = "balance",
-        .severity = "high",
-        .aggregation = "[{\"$match\": {\"transaction_type\": \"melted\", \"status\": \"unspent\"}}, {\"$count\": \"count\"}]",
+        .severity = "medium",
+        .high_above = 10,
+        .where = "{\"transaction_type\": \"melted\", \"status\": \"unspent\"}",
         .advice = "Run 'tokenfix preview', then 'tokenfix up --confirm'.",
+        .user_key = "problematicMeltedTokens",
+    },
+    {
+        .name = "duplicate_secret",
+        .group = "integrity",
+        .severity = "high",
+        .source = secrets,
+        .narrowed = secrets_narrowed,
+        .where = duplicate_secret,
+        .key = "secret_hash",
+        .secret = true,
+        .detail = secret_tokens,
+        .noun = "secret",
+        .advice = "The same ecash stands there twice and can be spent once: ask the mint which proofs are unspent, and mark the other tokens.",
+        .user_key = "duplicateSecrets",
+    },
+    {
+        .name = "secret_reuse",
+        .group = "integrity",
+        .severity = "low",
+        .source = secrets,
+        .narrowed = secrets_narrowed,
+        .where = secret_reuse,
+        .key = "secret_hash",
+        .secret = true,
+        .detail = secret_tokens,
+        .noun = "secret",
+        .advice = "Ecash that was spent is recorded more than once: look whether the tokens that share it were counted twice.",
+    },
+    {
+        .name = "orphaned_token",
+        .group = "integrity",
+        .severity = "medium",
+        .needs = "cashu_wallets",
+        .source = orphaned_tokens,
+        .probe = lost_wallets,
+        .key = "wallet_id",
+        .advice = "No wallet claims these tokens: restore the wallets' documents, or set wallet_id to the owner's wallet.",
+    },
+    {
+        .name = "amount_mismatch",
+        .group = "integrity",
+        .severity = "high",
+        .where = amount_mismatch,
+        .shows = "{\"proofs_sum\": {\"$sum\": \"$proofs.amount\"}}",
+        .advice = "The proofs are the money: find out which of the two numbers is wrong before correcting total_amount.",
+    },
+    {
+        .name = "invalid_amount",
+        .group = "integrity",
+        .severity = "high",
+        .where = invalid_amount,
+        .advice = "Such an amount counts nowhere or falsifies the balance: set total_amount to the sum of the proofs.",
+    },
+    {
+        .name = "missing_source",
+        .group = "integrity",
+        .severity = "low",
+        .where = missing_source,
+        .shows = "{\"transaction_type\": 1}",
+        .advice = "Set metadata.source (lightning, p2p, mint, change) from the transaction's type and its history.",
+    },
+    {
+        .name = "status_inconsistent",
+        .group = "integrity",
+        .severity = "medium",
+        .where = status_inconsistent,
+        .shows = "{\"transaction_type\": 1, \"spent_at\": 1}",
+        .advice = "Find out whether the mint has seen these proofs spent, then set status and spent_at together.",
+    },
+    {
+        .name = "negative_balance",
+        .group = "balance",
+        .severity = "high",
+        .source = balances,
+        .narrowed = balances_narrowed,
+        .probe = negative_amounts,
+        .where = negative_balance,
+        .key = "npub",
+        .noun = "user",
+        .advice = "Nobody can have less than nothing: look for negative amounts among the user's tokens (invalid_amount).",
+        .user_key = "hasNegativeBalance",
+        .user_flag = true,
+    },
+    {
+        .name = "balance_discrepancy",
+        .group = "balance",
+        .severity = "medium",
+        .high_above_amount = 1000,
+        .ledger = true,
+        .key = "npub",
+        .noun = "user",
+        .advice = "Something changed these balances without leaving a trace: run 'tokenfix verify', and look for writes past the application.",
     },
     {.name = NULL},
-};
-
-/* Those that the application's model declares. */
-static const tf_index indexes[] = {
-    {"cashu_tokens", "{\"npub\": 1, \"status\": 1}"},
-    {"cashu_tokens", "{\"npub\": 1, \"transaction_type\": 1}"},
-    {"cashu_tokens", "{\"npub\": 1, \"created_at\": -1}"},
-    {"cashu_tokens", "{\"wallet_id\": 1, \"status\": 1}"},
-    {"cashu_tokens", "{\"transaction_id\": 1}"},
-    {"cashu_tokens", "{\"mint_url\": 1, \"status\": 1}"},
-    {"cashu_tokens", "{\"proofs.secret\": 1}"},
-    {NULL, NULL},
 };
 
 static bool up(tf_context *context, tf_error *err)
@@ -81,7 +258,6 @@ const tf_migration tf_migration_004_fix_melted_token_status = {
     .reads = reads,
     .repair = repair,
     .checks = checks,
-    .indexes = indexes,
     .is_default = true,
     .up = up,
     .down = down,

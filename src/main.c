@@ -5,6 +5,7 @@ static const tf_command *const commands[] = {
     &tf_cmd_status,
     &tf_cmd_preview,
     &tf_cmd_balance,
+    &tf_cmd_audit,
     &tf_cmd_validate,
     &tf_cmd_up,
     &tf_cmd_verify,

@@ -15,20 +15,38 @@
 /* What the engine hands to a migration's functions. Lives as long as the call. */
 typedef struct tf_context tf_context;
 
-/* A check that audits run: a name, its group and severity, and an aggregation (Extended JSON, an array). */
+/*
+ * A check that audits run: data, like a repair. What comes out of `source` and matches `where` is wrong. All Extended JSON
+ * ({"$type": {"$numberInt": "9"}}, never {"$type": "date"}); NULL where nothing is said. The strings "$$NARROWED", "$$WHOSE" and
+ * "$$SINCE" stand for aggregation expressions: whether a document is within what the audit was narrowed to, whether it belongs to
+ * the user and mint asked for, whether it is as new as was asked for. "$$AMOUNT" is the ledger's amount, a whole number, or null for
+ * an odd one.
+ */
 typedef struct tf_check {
-    const char *name;        /* "melted_unspent" */
-    const char *group;       /* "balance", "integrity" */
-    const char *severity;    /* "high", "medium", "low" */
-    const char *aggregation; /* Extended JSON array; yields one document {count: n, …} */
-    const char *advice;      /* what to do about a finding, a sentence */
+    const char *name;       /* "melted_unspent" */
+    const char *group;      /* "balance", "integrity" */
+    const char *severity;   /* "high", "medium", "low" */
+    const char *collection; /* that is looked at; NULL: the repair's */
+    const char *needs;      /* a collection besides: where it is not there the check is skipped */
+    /* An array of stages, applied to the documents asked for; NULL: these documents themselves. What comes out may carry `count`
+     * (how much it counts, else 1), `amount`, and `owner`. Checks with the same text share one pass over the data. */
+    const char *source;
+    const char *narrowed; /* the same where the audit is narrowed: applied to all documents */
+    const char *probe;    /* a cheap question before: stages that yield nothing where there is nothing to find */
+    const char *where;    /* a query; NULL: all that comes out */
+    const char *shows;    /* a projection: what examples of documents show besides _id and the ledger's fields */
+    const char *key;      /* what the _id of what comes out is called in examples; NULL: _id */
+    bool secret;          /* this _id is a secret: examples show a short hash of it */
+    const char *detail;   /* stages that tell more about the examples, whose _ids are "$$KEYS": one document for each _id */
+    const char *owners;   /* stages that make {owner, count} of what comes out; NULL: it carries them, or is a document */
+    const char *noun;     /* what is counted: "secret"; NULL: the repair's noun */
+    const char *advice;   /* what to do about a finding, a sentence */
+    int64_t high_above;   /* the severity is high where it counts more; 0: never */
+    int64_t high_above_amount; /* likewise of the amount */
+    const char *user_key; /* its name in the report by user; NULL: it is not in it */
+    bool user_flag;       /* there it is true or false, not a number */
+    bool ledger;          /* no aggregation: the ledger of the newest finished run against today's balances */
 } tf_check;
-
-/* An index that the application counts on: where it is missing, what watches the system's health says so. */
-typedef struct tf_index {
-    const char *collection; /* NULL ends the list */
-    const char *keys;       /* Extended JSON; one that begins with the same fields serves as well */
-} tf_index;
 
 typedef struct tf_migration {
     const char *id;                 /* "004_fix_melted_token_status": the file's name */
@@ -39,7 +57,6 @@ typedef struct tf_migration {
     const char *const *reads;       /* collections read where they exist (by checks), NULL-terminated; NULL for none */
     const char *repair;             /* Extended JSON of a tf_repair */
     const tf_check *checks;         /* ends with a row whose name is NULL; NULL for none */
-    const tf_index *indexes;        /* that should be there; NULL for none */
     bool is_default;                /* what a command without MIGRATION means; exactly one in a registry */
     /* Each returns false with *err filled to stop: INVARIANT and REFUSED_WRITE take the run back, all else interrupts it. */
     bool (*preflight)(tf_context *context, tf_error *err); /* before a run exists, looks only; NULL: nothing to check */

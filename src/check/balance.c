@@ -2,6 +2,7 @@
 
 #include "base/docs.h"
 #include "base/field.h"
+#include "base/number.h"
 #include "check/accounts.h"
 #include "check/amount.h"
 #include "check/tally.h"
@@ -142,7 +143,10 @@ typedef struct comparison {
     const tf_repair *repair;
     const tf_run *run;
     bool record;
+    const tf_narrowing *narrowing; /* NULL: all accounts */
     tf_balance_result *result;
+    uint64_t *owners; /* hashes of those whose accounts differ without an explanation */
+    size_t owners_count, owners_capacity;
     uint64_t *seen; /* hashes of the ledger's keys that were met, sorted at the end */
     size_t seen_count, seen_capacity;
 } comparison;
@@ -164,12 +168,66 @@ static void note_example(comparison *c, const bson_t *owner, const sums *s, size
     bson_append_document_end(c->result->examples, &item);
 }
 
+static uint64_t hash_of(const bson_t *doc)
+{
+    const uint8_t *data = bson_get_data(doc);
+    uint64_t hash = 14695981039346656037ULL;
+    for (uint32_t i = 0; i < doc->len; i++)
+        hash = (hash ^ data[i]) * 1099511628211ULL;
+    return hash;
+}
+
+static void remember_hash(uint64_t **hashes, size_t *count, size_t *capacity, uint64_t hash)
+{
+    if (*count == *capacity) {
+        *capacity = *capacity ? *capacity * 2 : 1024;
+        *hashes = bson_realloc(*hashes, *capacity * sizeof **hashes);
+    }
+    (*hashes)[(*count)++] = hash;
+}
+
+/* An account by its first field, as the ledger's reports are. */
+static void remember_owner(comparison *c, const bson_t *owner)
+{
+    _cleanup_bson_ bson_t first = BSON_INITIALIZER;
+    bson_iter_t iter;
+    char name[256];
+    tf_tally_owner_name(c->repair->ledger.owner[0], name, sizeof name);
+    if (bson_iter_init_find(&iter, owner, name))
+        bson_append_iter(&first, "o", 1, &iter);
+    remember_hash(&c->owners, &c->owners_count, &c->owners_capacity, hash_of(&first));
+}
+
+static bool is_asked_for(const comparison *c, const bson_t *owner)
+{
+    for (size_t i = 0; c->narrowing && i < 2; i++) {
+        const char *wanted = c->narrowing->owner[i];
+        bson_iter_t iter;
+        char name[256];
+        if (!wanted)
+            continue;
+        tf_tally_owner_name(c->repair->ledger.owner[i], name, sizeof name);
+        if (!(bson_iter_init_find(&iter, owner, name) && BSON_ITER_HOLDS_UTF8(&iter) &&
+                        strcmp(bson_iter_utf8(&iter, NULL), wanted) == 0))
+            return false;
+    }
+    return true;
+}
+
+static int64_t magnitude(int64_t difference)
+{
+    return difference >= 0 ? difference : difference == INT64_MIN ? INT64_MAX : -difference;
+}
+
 /* `now` and `row` may each be NULL: an account without documents, one that the ledger does not know. */
 static bool compare_account(comparison *c, const bson_t *owner, const bson_t *now, const bson_t *row, tf_error *err)
 {
     sums s = {.count = 0};
     bool differs = false, covered = true;
     size_t worst = 0;
+    int64_t largest = 0;
+    if (!is_asked_for(c, owner))
+        return true;
     if (!add_rows(&s, row, "before", false, err) || !add_moves(&s, row, err) || !add_rows(&s, now, "sums", true, err))
         return false;
     for (size_t i = 0; i < s.count; i++) {
@@ -181,7 +239,10 @@ static bool compare_account(comparison *c, const bson_t *owner, const bson_t *no
         differs = true;
         if (difference < -s.since || difference > s.since) {
             covered = false;
-            worst = i;
+            if (magnitude(difference) > largest) {
+                worst = i;
+                largest = magnitude(difference);
+            }
         }
     }
     c->result->rows++;
@@ -189,6 +250,8 @@ static bool compare_account(comparison *c, const bson_t *owner, const bson_t *no
         c->result->explained++;
     else if (differs) {
         c->result->unexplained++;
+        c->result->amount = tf_number_sum(c->result->amount, largest);
+        remember_owner(c, owner);
         note_example(c, owner, &s, worst);
     }
     return true;
@@ -196,24 +259,11 @@ static bool compare_account(comparison *c, const bson_t *owner, const bson_t *no
 
 /* ---- all accounts ---- */
 
-static uint64_t hash_of(const bson_t *doc)
-{
-    const uint8_t *data = bson_get_data(doc);
-    uint64_t hash = 14695981039346656037ULL;
-    for (uint32_t i = 0; i < doc->len; i++)
-        hash = (hash ^ data[i]) * 1099511628211ULL;
-    return hash;
-}
-
 static void remember(comparison *c, const bson_t *row)
 {
     bson_t id;
-    if (c->seen_count == c->seen_capacity) {
-        c->seen_capacity = c->seen_capacity ? c->seen_capacity * 2 : 1024;
-        c->seen = bson_realloc(c->seen, c->seen_capacity * sizeof *c->seen);
-    }
     if (tf_field_view(row, "_id", &id))
-        c->seen[c->seen_count++] = hash_of(&id);
+        remember_hash(&c->seen, &c->seen_count, &c->seen_capacity, hash_of(&id));
 }
 
 static bool fetch_rows(comparison *c, const bson_t *keys, tf_docs *rows, tf_error *err)
@@ -346,24 +396,48 @@ static void start_anew(comparison *c)
 {
     tf_balance_result_done(c->result);
     *c->result = (tf_balance_result){.examples = bson_new()};
-    c->seen_count = 0;
+    c->seen_count = c->owners_count = 0;
+}
+
+static int64_t count_owners(comparison *c)
+{
+    int64_t count = 0;
+    if (c->owners_count)
+        qsort(c->owners, c->owners_count, sizeof *c->owners, compare_hashes);
+    for (size_t i = 0; i < c->owners_count; i++)
+        count += i == 0 || c->owners[i] != c->owners[i - 1];
+    return count;
+}
+
+static bool compare_all(comparison *c, tf_error *err)
+{
+    tf_balance_result *out = c->result;
+    *out = (tf_balance_result){.examples = bson_new()};
+    if (!c->repair->ledger.present)
+        return true;
+    bool ok = tf_accounts_read(c->store, c->repair, 0, compare_chunk, c, err);
+    if (ok && out->explained + out->unexplained > 0) { /* by what was written since? */
+        start_anew(c);
+        ok = tf_accounts_read(c->store, c->repair, c->run->started_at, compare_chunk, c, err);
+    }
+    ok = ok && compare_vanished(c, err);
+    out->owners = count_owners(c);
+    free(c->seen);
+    free(c->owners);
+    if (!ok)
+        tf_balance_result_done(out);
+    return ok;
 }
 
 bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf_run *run, bool record,
                         tf_balance_result *out, tf_error *err)
 {
-    *out = (tf_balance_result){.examples = bson_new()};
-    if (!repair->ledger.present)
-        return true;
     comparison c = {.store = store, .repair = repair, .run = run, .record = record, .result = out};
-    bool ok = tf_accounts_read(store, repair, 0, compare_chunk, &c, err);
-    if (ok && out->explained + out->unexplained > 0) { /* by what was written since? */
-        start_anew(&c);
-        ok = tf_accounts_read(store, repair, run->started_at, compare_chunk, &c, err);
-    }
-    ok = ok && compare_vanished(&c, err);
-    free(c.seen);
-    if (!ok)
-        tf_balance_result_done(out);
-    return ok;
+    return compare_all(&c, err);
+}
+
+bool tf_balance_look(const tf_store *store, const tf_narrowing *narrowing, const tf_run *run, tf_balance_result *out, tf_error *err)
+{
+    comparison c = {.store = store, .repair = narrowing->repair, .run = run, .narrowing = narrowing, .result = out};
+    return compare_all(&c, err);
 }

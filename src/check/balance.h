@@ -5,6 +5,7 @@
 #ifndef TF_CHECK_BALANCE_H
 #define TF_CHECK_BALANCE_H
 
+#include "check/narrowing.h"
 #include "store/run.h"
 
 #include <tokenfix/repair.h>
@@ -20,6 +21,8 @@ typedef struct tf_balance_result {
     int64_t rows;      /* accounts compared */
     int64_t explained; /* accounts that differ by no more than what was created or updated since the start */
     int64_t unexplained;
+    int64_t owners; /* of these, told apart by the ledger's first owner field */
+    int64_t amount; /* of each of these its largest difference in any status, without its sign, added up; INT64_MAX beyond */
     bson_t *examples;  /* array of at most 100 {owner, status, expected, found} of unexplained accounts; owned */
 } tf_balance_result;
 
@@ -29,5 +32,8 @@ void tf_balance_result_done(tf_balance_result *result);
  * ledger's "after". *out (free with tf_balance_result_done) is empty on failure. */
 bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf_run *run, bool record,
                         tf_balance_result *out, tf_error *err);
+
+/* The same of the accounts of `narrowing` only, whose times do not count here; nothing is recorded. */
+bool tf_balance_look(const tf_store *store, const tf_narrowing *narrowing, const tf_run *run, tf_balance_result *out, tf_error *err);
 
 #endif

@@ -36,7 +36,7 @@ struct tf_tally {
     int64_t amount, odd;
 };
 
-static void flat_name(const char *path, char *into, size_t size)
+void tf_tally_owner_name(const char *path, char *into, size_t size)
 {
     snprintf(into, size, "%s", path);
     for (char *p = into; *p; p++)
@@ -50,7 +50,7 @@ static size_t add_wanted(tf_tally *tally, const char *text)
     p->text = text;
     p->length = strcspn(text, ".");
     p->rest = text[p->length] ? text + p->length + 1 : NULL;
-    flat_name(text, p->flat, sizeof p->flat);
+    tf_tally_owner_name(text, p->flat, sizeof p->flat);
     return tally->wanted_count++;
 }
 
@@ -306,7 +306,7 @@ void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char 
     bson_append_document_begin(out, key, -1, &owner);
     for (size_t i = 0; i < repair->ledger.owners; i++) {
         char name[256], field[300];
-        flat_name(repair->ledger.owner[i], name, sizeof name);
+        tf_tally_owner_name(repair->ledger.owner[i], name, sizeof name);
         if (flat)
             snprintf(field, sizeof field, "$_id.o%zu", i);
         else

@@ -29,6 +29,9 @@ void tf_tally_append(tf_tally *tally, bson_t *out, const char *key);
 int64_t tf_tally_amount(const tf_tally *tally);
 int64_t tf_tally_odd(const tf_tally *tally);
 
+/* What the owner field `path` is called in an owner's document. */
+void tf_tally_owner_name(const char *path, char *into, size_t size);
+
 /* The server's expression for an owner under `key`: {npub: "$npub", …}; `flat`: of what tf_tally_owner_key has put in the _id of
  * the $group before it, {npub: "$_id.o0", …}. */
 void tf_tally_owner_expression(const tf_repair *repair, bson_t *out, const char *key, bool flat);

@@ -7,6 +7,7 @@
 extern const tf_command tf_cmd_status;
 extern const tf_command tf_cmd_preview;
 extern const tf_command tf_cmd_balance;
+extern const tf_command tf_cmd_audit;
 extern const tf_command tf_cmd_validate;
 extern const tf_command tf_cmd_up;
 extern const tf_command tf_cmd_verify;

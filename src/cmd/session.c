@@ -10,7 +10,8 @@ static const char *label_of(const char *phase)
                                             {"ledger", "adding up"},
                                             {"repair", "repairing"},
                                             {"restore", "restoring"},
-                                            {"verify", "verifying"}};
+                                            {"verify", "verifying"},
+                                            {"audit", "checking"}};
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
         if (strcmp(labels[i][0], phase) == 0)
             return labels[i][1];

@@ -86,6 +86,7 @@ static const char *state_color(const char *state)
         {"paused", "yellow"},     {"running", "cyan"},     {"verifying", "cyan"},
         {"rolling_back", "cyan"}, {"rolled_back", "cyan"}, {"rolled_back_with_conflicts", "yellow"},
         {"failed", "red"},        {"cancelled", "red"},    {"error", "red"},
+        {"high", "red"},          {"medium", "yellow"},    {"skipped", "cyan"},
     };
     for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
         if (strcmp(colors[i][0], state) == 0)

@@ -1,0 +1,214 @@
+#include "check/audit_pipeline.h"
+
+#include "db/id.h"
+
+#include <string.h>
+#include <tokenfix/cleanup.h>
+
+enum { EXAMPLE_BYTES = 8192 };
+
+/* ---- the texts of a check ---- */
+
+static bson_t *parse(const tf_check *check, const char *what, const char *json, tf_error *err)
+{
+    bson_error_t error;
+    bson_t *doc = bson_new_from_json((const uint8_t *)json, -1, &error);
+    if (doc)
+        return doc;
+    tf_error_set(err, TF_ERR_INVALID, "the check '%s' is not valid: its %s is no Extended JSON", check->name, what);
+    tf_error_detail(err, "%s", error.message);
+    return NULL;
+}
+
+/* Parses a text and puts what it stands for in the places of its words. */
+static bool read_text(const tf_narrowing *narrowing, const tf_check *check, const char *what, const char *json, const bson_t *keys,
+                      bson_t *out, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *doc = parse(check, what, json, err);
+    if (!doc)
+        return false;
+    tf_narrowing_bind(narrowing, keys, doc, out);
+    return true;
+}
+
+static void append_stages(const bson_t *from, bson_t *stages, uint32_t *n)
+{
+    bson_iter_t iter;
+    if (bson_iter_init(&iter, from))
+        while (bson_iter_next(&iter))
+            tf_array_append_value(stages, n, bson_iter_value(&iter));
+}
+
+static bool append_text(const tf_narrowing *narrowing, const tf_check *check, const char *what, const char *json, const bson_t *keys,
+                        bson_t *stages, uint32_t *n, tf_error *err)
+{
+    _cleanup_bson_ bson_t bound = BSON_INITIALIZER;
+    if (!read_text(narrowing, check, what, json, keys, &bound, err))
+        return false;
+    append_stages(&bound, stages, n);
+    return true;
+}
+
+static void append_stage(const char *operator, const bson_t *value, bson_t *stages, uint32_t *n)
+{
+    _cleanup_(bson_destroyp) bson_t *stage = BCON_NEW(operator, BCON_DOCUMENT(value));
+    tf_array_append_document(stages, n, stage);
+}
+
+static void append_narrowing(const tf_narrowing *narrowing, bson_t *stages, uint32_t *n)
+{
+    _cleanup_bson_ bson_t query = BSON_INITIALIZER;
+    tf_narrowing_query(narrowing, &query);
+    if (!bson_empty(&query))
+        append_stage("$match", &query, stages, n);
+}
+
+/* ---- what they share ---- */
+
+static bool read_where(const tf_narrowing *narrowing, const tf_check *check, bson_t *out, tf_error *err)
+{
+    return !check->where || read_text(narrowing, check, "where", check->where, NULL, out, err);
+}
+
+static bool append_wheres(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, uint32_t *n,
+                          tf_error *err)
+{
+    _cleanup_bson_ bson_t any = BSON_INITIALIZER, match = BSON_INITIALIZER;
+    uint32_t conditions = 0;
+    bool all = false;
+    for (size_t i = 0; i < count; i++) {
+        _cleanup_bson_ bson_t one = BSON_INITIALIZER;
+        if (!read_where(narrowing, checks[i], &one, err))
+            return false;
+        all = all || bson_empty(&one);
+        tf_array_append_document(&any, &conditions, &one);
+    }
+    if (all)
+        return true;
+    BSON_APPEND_ARRAY(&match, "$or", &any);
+    append_stage("$match", &match, stages, n);
+    return true;
+}
+
+bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, uint32_t *n,
+                            tf_error *err)
+{
+    const tf_check *check = checks[0];
+    bool own = check->narrowed && tf_narrowing_is_narrow(narrowing);
+    if (!own)
+        append_narrowing(narrowing, stages, n);
+    const char *source = own ? check->narrowed : check->source;
+    return (!source || append_text(narrowing, check, "source", source, NULL, stages, n, err)) &&
+           append_wheres(narrowing, checks, count, stages, n, err);
+}
+
+/* ---- counts and examples ---- */
+
+/* What a source makes carries its counts and amounts; of documents each is one, with the ledger's amount. */
+static void append_sums(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n)
+{
+    _cleanup_bson_ bson_t bound = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *group = NULL;
+    if (check->source)
+        group = BCON_NEW("_id", BCON_NULL, "count", "{", "$sum", "{", "$ifNull", "[", BCON_UTF8("$count"), BCON_INT32(1), "]", "}", "}",
+                         "amount", "{", "$sum", BCON_UTF8("$amount"), "}", "amounts", "{", "$max", "{", "$isNumber", BCON_UTF8("$amount"),
+                         "}", "}");
+    else if (narrowing->repair->ledger.present)
+        group = BCON_NEW("_id", BCON_NULL, "count", "{", "$sum", BCON_INT32(1), "}", "amount", "{", "$sum", BCON_UTF8("$$AMOUNT"), "}",
+                         "amounts", "{", "$max", "{", "$literal", BCON_BOOL(true), "}", "}");
+    else
+        group = BCON_NEW("_id", BCON_NULL, "count", "{", "$sum", BCON_INT32(1), "}");
+    tf_narrowing_bind(narrowing, NULL, group, &bound);
+    append_stage("$group", &bound, stages, n);
+}
+
+/* Documents show their _id, what the ledger is made of, and what the check says. Masked fields are not among these. */
+static bool append_projection(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err)
+{
+    const tf_repair *repair = narrowing->repair;
+    _cleanup_bson_ bson_t fields = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&fields, "_id", 1);
+    for (size_t i = 0; repair->ledger.present && i < repair->ledger.owners; i++)
+        BSON_APPEND_INT32(&fields, repair->ledger.owner[i], 1);
+    if (repair->ledger.present) {
+        BSON_APPEND_INT32(&fields, repair->ledger.amount, 1);
+        BSON_APPEND_INT32(&fields, repair->ledger.status, 1);
+    }
+    if (check->shows && !read_text(narrowing, check, "shows", check->shows, NULL, &fields, err))
+        return false;
+    append_stage("$project", &fields, stages, n);
+    return true;
+}
+
+/* An _id alone can have megabytes. */
+static void append_limit_of_size(bson_t *stages, uint32_t *n)
+{
+    _cleanup_(bson_destroyp) bson_t *replace =
+        BCON_NEW("$cond", "[", "{", "$lte", "[", "{", "$bsonSize", BCON_UTF8("$$ROOT"), "}", BCON_INT32(EXAMPLE_BYTES), "]", "}",
+                 BCON_UTF8("$$ROOT"), "{", "bytes", "{", "$bsonSize", BCON_UTF8("$$ROOT"), "}", "}", "]");
+    append_stage("$replaceWith", replace, stages, n);
+}
+
+static bool append_examples(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err)
+{
+    _cleanup_(bson_destroyp) bson_t *limit = BCON_NEW("$limit", BCON_INT32(TF_FINDING_EXAMPLES));
+    tf_array_append_document(stages, n, limit);
+    if (!check->source && !append_projection(narrowing, check, stages, n, err))
+        return false;
+    append_limit_of_size(stages, n);
+    return true;
+}
+
+static bool append_facet(const tf_narrowing *narrowing, const tf_check *check, char kind, size_t i, bson_t *facets, tf_error *err)
+{
+    char name[16];
+    uint32_t n = 0;
+    _cleanup_bson_ bson_t stages = BSON_INITIALIZER, where = BSON_INITIALIZER;
+    if (!read_where(narrowing, check, &where, err))
+        return false;
+    append_stage("$match", &where, &stages, &n);
+    if (kind == 'c')
+        append_sums(narrowing, check, &stages, &n);
+    else if (!append_examples(narrowing, check, &stages, &n, err))
+        return false;
+    snprintf(name, sizeof name, "%c%zu", kind, i);
+    BSON_APPEND_ARRAY(facets, name, &stages);
+    return true;
+}
+
+bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, tf_error *err)
+{
+    uint32_t n = 0;
+    _cleanup_bson_ bson_t facets = BSON_INITIALIZER;
+    if (!tf_audit_append_source(narrowing, checks, count, stages, &n, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!append_facet(narrowing, checks[i], 'c', i, &facets, err) || !append_facet(narrowing, checks[i], 'e', i, &facets, err))
+            return false;
+    append_stage("$facet", &facets, stages, &n);
+    return true;
+}
+
+/* ---- before and after ---- */
+
+bool tf_audit_probe(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, tf_error *err)
+{
+    uint32_t n = 0;
+    append_narrowing(narrowing, stages, &n);
+    if (!append_text(narrowing, check, "probe", check->probe, NULL, stages, &n, err))
+        return false;
+    _cleanup_(bson_destroyp) bson_t *one = BCON_NEW("$limit", BCON_INT32(1)),
+                                    *nothing = BCON_NEW("$project", "{", "_id", BCON_INT32(0), "found", "{", "$literal", BCON_BOOL(true), "}", "}");
+    tf_array_append_document(stages, &n, one);
+    tf_array_append_document(stages, &n, nothing);
+    return true;
+}
+
+bool tf_audit_detail(const tf_narrowing *narrowing, const tf_check *check, const bson_t *keys, bson_t *stages, tf_error *err)
+{
+    uint32_t n = 0;
+    if (!append_text(narrowing, check, "detail", check->detail, keys, stages, &n, err))
+        return false;
+    append_limit_of_size(stages, &n);
+    return true;
+}

@@ -1,0 +1,131 @@
+#include "base/text.h"
+#include "cmd/audit_report.h"
+#include "cmd/commands.h"
+#include "cmd/session.h"
+#include "report/output.h"
+
+typedef struct {
+    tf_strings checks;
+    const char *user, *mint, *since, *format, *fail_on;
+    int64_t limit, offset;
+    double max_time;
+} audit_args;
+
+static const char *const formats[] = {"table", "json", "junit", "csv", NULL};
+static const char *const severities[] = {"low", "medium", "high", NULL};
+
+static const tf_option options[] = {
+    TF_OPTION_LIST(audit_args, checks, "check", "Only this check, or this group of checks (balance, integrity); may be repeated.",
+                   .metavar = "NAME"),
+    TF_OPTION_STRING(audit_args, user, "user", "Only what belongs to this user.", .metavar = "NPUB"),
+    TF_OPTION_STRING(audit_args, mint, "mint", "Only what this mint issued.", .metavar = "URL"),
+    TF_OPTION_STRING(audit_args, since, "since",
+                     "Only documents created or changed since this run began, by their own times. A migration means its newest run.",
+                     .metavar = "RUN"),
+    TF_OPTION_INT(audit_args, limit, "limit", 0, 10000, "Show so many issues.", .fallback = "100", .letter = 'n'),
+    TF_OPTION_INT(audit_args, offset, "offset", 0, INT64_MAX, "Leave out so many issues before the first shown.", .fallback = "0"),
+    TF_OPTION_CHOICE(audit_args, format, "format", formats, "How the result is written; --json means json."),
+    TF_OPTION_CHOICE(audit_args, fail_on, "fail-on", severities, "The exit status is 3 where a finding is this grave.",
+                     .fallback = "medium", .env = "TOKENFIX_FAIL_ON"),
+    TF_OPTION_DOUBLE(audit_args, max_time, "max-time", 0, 86400, "Let the server work on one check so long at most; 0: without end.",
+                     .fallback = "3600", .metavar = "SECONDS", .env = "TOKENFIX_MAX_TIME"),
+    TF_OPTION_END,
+};
+
+/* The words of every --check, which may be several with commas between them. Free with words_done. */
+typedef struct {
+    char *text;
+    const char **items;
+} words;
+
+static void words_done(words *w)
+{
+    free(w->text);
+    free(w->items);
+}
+
+static void split_words(const tf_strings *given, words *out)
+{
+    size_t size = 0, n = 0, count = 1;
+    FILE *stream = tf_text_stream(&out->text, &size);
+    for (size_t i = 0; i < given->count; i++)
+        fprintf(stream, "%s,", given->items[i]);
+    fclose(stream);
+    for (const char *p = out->text; *p; p++)
+        count += *p == ',';
+    out->items = bson_malloc0(count * sizeof *out->items);
+    for (char *p = out->text, *comma; (comma = strchr(p, ',')); p = comma + 1) {
+        *comma = '\0';
+        out->items[n++] = p;
+    }
+}
+
+static const char *format_of(const tf_globals *globals, const audit_args *wanted)
+{
+    return wanted->format ? wanted->format : globals->json ? "json" : "table";
+}
+
+static void tell(const tf_audit_view *view, const char *format)
+{
+    if (strcmp(format, "junit") == 0) {
+        tf_audit_report_junit(view);
+    } else if (strcmp(format, "csv") == 0) {
+        tf_audit_report_csv(view);
+    } else if (strcmp(format, "json") == 0) {
+        _cleanup_bson_ bson_t data = BSON_INITIALIZER;
+        tf_audit_report_append(view, &data);
+        tf_output_success(&data);
+    } else {
+        tf_audit_report_print(view);
+    }
+}
+
+static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
+{
+    const audit_args *given = args;
+    const char *format = format_of(globals, given);
+    bool json = strcmp(format, "json") == 0;
+    tf_error err = {0};
+    _cleanup_(tf_session_done) tf_session session = {0};
+    _cleanup_(tf_audit_done) tf_audit audit = {0};
+    _cleanup_(words_done) words checks = {0};
+    split_words(&given->checks, &checks);
+    const tf_audit_wanted wanted = {.checks = checks.items,
+                                    .user = given->user,
+                                    .mint = given->mint,
+                                    .since = given->since,
+                                    .max_time_ms = (int64_t)(given->max_time * 1000)};
+    const tf_migration *migration = tf_migration_find(argc ? argv[0] : NULL, &err);
+    bool good = migration && tf_session_open(&session, globals, migration, &err) &&
+                tf_audit_run(&session.engine, &wanted, &audit, &err);
+    tf_session_settle(&session);
+    if (!good)
+        return tf_output_error(&err, NULL, NULL, json);
+    tf_audit_view view = {.audit = &audit,
+                          .db = session.client.db,
+                          .user = given->user,
+                          .mint = given->mint,
+                          .limit = given->limit,
+                          .offset = given->offset,
+                          .fail_on = tf_severity_of(given->fail_on)};
+    tf_terms_of_json(migration->repair, &view.terms);
+    tell(&view, format);
+    if (audit.empty)
+        tf_output_warning("%s holds no document at all: check --db", session.client.db);
+    return audit.worst != TF_SEVERITY_NONE && audit.worst >= view.fail_on ? 3 : 0;
+}
+
+const tf_command tf_cmd_audit = {
+    .name = "audit",
+    .synopsis = "[MIGRATION]",
+    .summary = "Look for everything that is wrong with the data, and change nothing",
+    .description =
+        "Runs every check of the migration over every document, on the server, and says what was found, how grave it is, "
+        "and what to do. Examples never show a secret. It needs no more than the right to read, and asks a secondary where "
+        "there is one. What the user may not see is skipped and said to be so.",
+    .max_words = 1,
+    .options = options,
+    .args_size = sizeof(audit_args),
+    .exits = "012378",
+    .run = run,
+};
