@@ -240,6 +240,18 @@ static const tf_check checks[] = {
     {.name = NULL},
 };
 
+/* Those that the application's model declares. */
+static const tf_index indexes[] = {
+    {"cashu_tokens", "{\"npub\": 1, \"status\": 1}"},
+    {"cashu_tokens", "{\"npub\": 1, \"transaction_type\": 1}"},
+    {"cashu_tokens", "{\"npub\": 1, \"created_at\": -1}"},
+    {"cashu_tokens", "{\"wallet_id\": 1, \"status\": 1}"},
+    {"cashu_tokens", "{\"transaction_id\": 1}"},
+    {"cashu_tokens", "{\"mint_url\": 1, \"status\": 1}"},
+    {"cashu_tokens", "{\"proofs.secret\": 1}"},
+    {NULL, NULL},
+};
+
 static bool up(tf_context *context, tf_error *err)
 {
     return tf_repair_apply(context, tf_context_repair(context), err);
@@ -258,6 +270,7 @@ const tf_migration tf_migration_004_fix_melted_token_status = {
     .reads = reads,
     .repair = repair,
     .checks = checks,
+    .indexes = indexes,
     .is_default = true,
     .up = up,
     .down = down,

@@ -48,6 +48,12 @@ typedef struct tf_check {
     bool ledger;          /* no aggregation: the ledger of the newest finished run against today's balances */
 } tf_check;
 
+/* An index that the application counts on: where it is missing, what watches the system's health says so. */
+typedef struct tf_index {
+    const char *collection; /* NULL ends the list */
+    const char *keys;       /* Extended JSON; one that begins with the same fields serves as well */
+} tf_index;
+
 typedef struct tf_migration {
     const char *id;                 /* "004_fix_melted_token_status": the file's name */
     const char *summary;            /* one line, no full stop */
@@ -57,6 +63,7 @@ typedef struct tf_migration {
     const char *const *reads;       /* collections read where they exist (by checks), NULL-terminated; NULL for none */
     const char *repair;             /* Extended JSON of a tf_repair */
     const tf_check *checks;         /* ends with a row whose name is NULL; NULL for none */
+    const tf_index *indexes;        /* that should be there; NULL for none */
     bool is_default;                /* what a command without MIGRATION means; exactly one in a registry */
     /* Each returns false with *err filled to stop: INVARIANT and REFUSED_WRITE take the run back, all else interrupts it. */
     bool (*preflight)(tf_context *context, tf_error *err); /* before a run exists, looks only; NULL: nothing to check */
