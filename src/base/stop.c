@@ -3,13 +3,28 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static atomic_int level; /* lock-free: written in signal handlers, read by every worker */
 
+/* One more request; whether it was heard as the first or the second. */
+static bool raise_level(void)
+{
+    int now = atomic_load(&level);
+    while (now < 2)
+        if (atomic_compare_exchange_weak(&level, &now, now + 1)) /* another thread's signal may come in between: both count */
+            return true;
+    return false;
+}
+
 static void on_signal(int signal_number)
 {
+    static const char gone[] = "\ntokenfix: ended where it stood, as killed; what was committed stays: 'tokenfix status' says how to go on\n";
     (void)signal_number;
-    tf_stop_request();
+    if (raise_level())
+        return;
+    (void)!write(STDERR_FILENO, gone, sizeof gone - 1);
+    _exit(tf_error_exit(TF_ERR_INTERRUPTED)); /* a look into a constant table: safe here */
 }
 
 void tf_stop_install(void)
@@ -36,7 +51,5 @@ bool tf_stop_at_once(tf_error *err, const char *where)
 
 void tf_stop_request(void)
 {
-    int now = atomic_load(&level);
-    while (now < 2 && !atomic_compare_exchange_weak(&level, &now, now + 1))
-        ; /* another thread's signal came in between: both count */
+    (void)raise_level();
 }

@@ -1,6 +1,7 @@
 /*
  * Requests to stop. The first SIGINT, SIGTERM or SIGHUP asks for an orderly stop (finish the batch, leave the run
- * resumable), the second for an immediate one (abort the open transaction).
+ * resumable), the second for an immediate one (abort the open transaction). The third signal ends the process where it stands,
+ * with 7: it may be waiting for an answer of the server that never comes. A run is then as after any other death.
  */
 #ifndef TF_BASE_STOP_H
 #define TF_BASE_STOP_H

@@ -281,7 +281,7 @@ const tf_command tf_cmd_up = {
         "and exits with 4. With --confirm it asks on a terminal for the database's name; --yes, or "
         "CONFIRM_MIGRATION=yes in the environment, answers in advance.\n\n"
         "The first Ctrl-C finishes the batch and leaves the run so that --resume goes on with it, the second stops at "
-        "once. A lost connection stops the run in the same way. A failed invariant takes the whole run back.",
+        "once, the third does not even wait for the server's answer. A lost connection stops the run in the same way. A failed invariant takes the whole run back.",
     .flags = TF_CMD_WRITES | TF_CMD_NEEDS_CONFIRM | TF_CMD_NEEDS_LEASE,
     .max_words = 1,
     .options = options,

@@ -157,35 +157,79 @@ static void colours__are_left_out_where_they_are_not_wanted(void **state)
     assert_true(is_coloured(p->out));
 }
 
-/* Runs a command with this standard output; its exit status, or 128 + signal. */
-static int with_stdout(tf_fixture *f, int fd, const char *command)
+/* Runs a command line with this standard output; its exit status, or 128 + signal. */
+static int with_stdout(tf_fixture *f, int fd, const char *const *words)
 {
+    char *argv[16] = {"tokenfix"};
+    for (size_t i = 0; words[i]; i++)
+        argv[i + 1] = strdup(words[i]);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         int nothing = open("/dev/null", O_WRONLY);
-        setenv("TOKENFIX_URI", f->uri, 1);
+        setenv("TOKENFIX_URI", f->login[0][0] ? f->login[0] : f->uri, 1);
         dup2(fd, STDOUT_FILENO);
         dup2(nothing, STDERR_FILENO);
-        execl(tf_program_path(false), "tokenfix", command, "--json", (char *)NULL);
+        execv(tf_program_path(false), argv);
         _exit(126);
     }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    for (size_t i = 1; argv[i]; i++)
+        free(argv[i]);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void stdout__on_a_full_disk_or_a_broken_pipe_is_an_error(void **state)
+static void assert_output_lost(tf_fixture *f, int fd, const char *const *words)
+{
+    int status = with_stdout(f, fd, words);
+    if (status != 1)
+        fail_msg("exit %d instead of 1: %s %s", status, words[0], words[1] ? words[1] : "");
+}
+
+/* Every command that writes there, as text or as JSON. What `up` and `down` did is done all the same: they say that it could
+ * not be told, and the next command finds it. */
+static void assert_each_command_says_so(tf_fixture *f, int fd, bool json)
+{
+    static const char *const lines[][6] = {
+        {"status"},    {"preview"}, {"validate"}, {"validate", "--print-role"}, {"up", "--confirm", "--yes"}, {"verify"}, {"history"},
+        {"history", "004"}, {"plan"}, {"down", "--confirm", "--yes"}, {"help", "up"}, {"version"}, {"up", "--help"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const char *words[8] = {NULL};
+        memcpy(words, lines[i], sizeof lines[i]);
+        bool plain = strcmp(words[0], "help") == 0 || (words[1] && strcmp(words[1], "--help") == 0);
+        for (size_t n = 0; json && !plain && n < 8; n++)
+            if (!words[n]) {
+                words[n] = "--json";
+                break;
+            }
+        assert_output_lost(f, fd, words);
+        if (strcmp(words[0], "up") == 0 && !plain)
+            assert_int_equal(tf_tokens_wrong(f), 0);
+        if (strcmp(words[0], "down") == 0)
+            assert_int_equal(tf_tokens_wrong(f), 3);
+    }
+}
+
+static void stdout__on_a_full_disk_is_an_error_of_every_command(void **state)
 {
     tf_fixture *f = *state;
     tf_tokens_sample(f, 3);
-    int full = open("/dev/full", O_WRONLY), ends[2];
+    int full = open("/dev/full", O_WRONLY);
     assert_true(full >= 0);
-    assert_int_equal(with_stdout(f, full, "preview"), 1);
+    assert_each_command_says_so(f, full, false);
     close(full);
+}
+
+static void stdout__that_is_a_broken_pipe_is_an_error_of_every_command(void **state)
+{
+    tf_fixture *f = *state;
+    int ends[2];
+    tf_tokens_sample(f, 3);
     assert_int_equal(pipe(ends), 0);
     close(ends[0]);
-    assert_int_equal(with_stdout(f, ends[1], "preview"), 1);
+    assert_each_command_says_so(f, ends[1], true);
     close(ends[1]);
 }
 
@@ -249,7 +293,8 @@ int main(void)
         TF_FIXTURE_TEST(permission__that_is_missing_is_named_and_nothing_is_written),
         TF_FIXTURE_TEST(database__with_an_odd_name_is_repaired_like_any_other),
         TF_FIXTURE_TEST(colours__are_left_out_where_they_are_not_wanted),
-        TF_FIXTURE_TEST(stdout__on_a_full_disk_or_a_broken_pipe_is_an_error),
+        TF_FIXTURE_TEST(stdout__on_a_full_disk_is_an_error_of_every_command),
+        TF_FIXTURE_TEST(stdout__that_is_a_broken_pipe_is_an_error_of_every_command),
         TF_FIXTURE_OWN_TEST(standalone__is_explained_and_repaired_by_journal),
         TF_FIXTURE_OWN_TEST(secondary__is_not_written_to),
     };

@@ -172,6 +172,43 @@ static void stop__rollback_that_loses_its_connection_is_resumed(void **state)
     fault_assert_proven(f);
 }
 
+/* How often the failpoint has been met so far. */
+static int64_t failed_so_far(tf_fixture *f)
+{
+    _cleanup_(bson_destroyp) bson_t *off = BCON_NEW("configureFailPoint", "failCommand", "mode", "off");
+    _cleanup_bson_ bson_t reply;
+    bson_error_t error;
+    bson_iter_t iter;
+    if (!mongoc_client_command_simple(f->client, "admin", off, NULL, &reply, &error) || !bson_iter_init_find(&iter, &reply, "count"))
+        fail_msg("%s", error.message);
+    return bson_iter_as_int64(&iter);
+}
+
+/* The server keeps the answer for ten minutes: who presses Ctrl-C three times does not wait for it. */
+static void stop__third_interrupt_does_not_wait_for_the_server(void **state)
+{
+    tf_fixture *f = *state;
+    FAULT_DATA_CLEANUP fault_data data;
+    bson_error_t error;
+    fault_seed(f, &data);
+    tf_program *p = fault_start(f, "up", "up.before_backup=stop@4", stop_by_two);
+    wait_until_stopped(p);
+    int64_t before = failed_so_far(f);
+    fail_command(f, "\"alwaysOn\"", "\"insert\"", "\"blockConnection\": true, \"blockTimeMS\": 600000");
+    assert_int_equal(kill(p->pid, SIGCONT), 0);
+    _cleanup_(bson_destroyp) bson_t *entered = BCON_NEW("waitForFailPoint", "failCommand", "timesEntered", BCON_INT64(before + 1),
+                                                        "maxTimeMS", BCON_INT64(60000));
+    if (!mongoc_client_command_simple(f->client, "admin", entered, NULL, NULL, &error))
+        fail_msg("%s", error.message);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(kill(p->pid, SIGINT), 0);
+    tf_program_wait(p, 120);
+    fail_nothing(f);
+    assert_int_equal(p->status, 7);
+    assert_has(p->err, "tokenfix status");
+    stop_resume_up(f, &data);
+}
+
 #define STOP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, tf_fixture_teardown)
 
 int main(void)
@@ -180,6 +217,7 @@ int main(void)
     const struct CMUnitTest plain[] = {
         STOP_TEST(stop__what_never_succeeds_ends_within_its_budget),
         STOP_TEST(stop__rollback_that_loses_its_connection_is_resumed),
+        STOP_TEST(stop__third_interrupt_does_not_wait_for_the_server),
     };
     struct CMUnitTest tests[sizeof plain / sizeof *plain + TROUBLES];
     size_t count = sizeof plain / sizeof *plain;

@@ -127,16 +127,16 @@ static void end_server(pid_t pid)
 
 /* ---- what the tool says ---- */
 
-static tf_program *try(const char *uri, const char *more, const char *and_more)
+static tf_program *try(const char *uri, const char *timeout, const char *more, const char *and_more)
 {
-    const char *const argv[] = {"history", "--json", "--timeout", "0.4", more, and_more, NULL};
+    const char *const argv[] = {"history", "--json", "--timeout", timeout, more, and_more, NULL};
     return tf_program_exec(NULL, &(tf_program_options){.argv = argv, .uri = uri});
 }
 
 /* Fails unless it ends with 8 and these words are in what it says. */
 static void expect(const char *name, const char *uri, const char *message, const char *hint)
 {
-    tf_program *p = try(uri, NULL, NULL);
+    tf_program *p = try(uri, "0.4", NULL, NULL);
     if (p->status != 8 || !strstr(tf_program_text(p, "error.message"), message) ||
         !strstr(tf_program_text(p, "error.hint"), hint) || strcmp(tf_program_text(p, "error.code"), "CONNECT") != 0)
         fail_msg("%s: exit %d: %s", name, p->status, p->out);
@@ -145,7 +145,7 @@ static void expect(const char *name, const char *uri, const char *message, const
 
 static void expect_good(const char *name, const char *uri, const char *more, const char *and_more)
 {
-    tf_program *p = try(uri, more, and_more);
+    tf_program *p = try(uri, "20", more, and_more);
     if (p->status != 0)
         fail_msg("%s: exit %d: %s %s", name, p->status, p->out, p->err);
     tf_program_free(p);

@@ -147,8 +147,14 @@ const char *tf_fixture_login(tf_fixture *fixture, const char *kind, const char *
 
 void tf_fixture_least(tf_fixture *fixture, const char *collection, const char *const *others)
 {
-    if (!fixture->state_home && fixture->logins == 0)
-        snprintf(fixture->uri, sizeof fixture->uri, "%s", tf_fixture_login(fixture, "run", collection, others));
+    if (fixture->state_home || fixture->logins > 0)
+        return;
+    /* another user at the same address: a proxy may stand there */
+    const char *login = tf_fixture_login(fixture, "run", collection, others), *address = strchr(fixture->uri, '@');
+    char uri[sizeof fixture->uri];
+    assert_non_null(address);
+    snprintf(uri, sizeof uri, "%.*s%s", (int)(strchr(login, '@') - login), login, address);
+    memcpy(fixture->uri, uri, sizeof uri);
 }
 
 static bson_t *parse(const char *json)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,10 +67,38 @@ static void stop__at_once_is_the_second_request_only(void **state)
     assert_string_equal(err.message, "stopped at once, here");
 }
 
+static void stop__third_signal_ends_the_process(void **state)
+{
+    (void)state;
+    int status = 0, error[2];
+    char said[256] = "";
+    assert_int_equal(pipe(error), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(error[1], STDERR_FILENO);
+        tf_stop_install();
+        for (int i = 0; i < 2; i++)
+            raise(i ? SIGTERM : SIGINT);
+        if (tf_stop_level() != 2)
+            _exit(99);
+        raise(SIGINT);
+        _exit(98); /* it went on */
+    }
+    close(error[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_true(read(error[0], said, sizeof said - 1) > 0);
+    assert_non_null(strstr(said, "tokenfix status"));
+    close(error[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stop__two_requests_at_once_are_two),
+        cmocka_unit_test(stop__third_signal_ends_the_process),
         cmocka_unit_test(stop__at_once_is_the_second_request_only),
     };
     return cmocka_run_group_tests_name("stop", tests, NULL, NULL);
