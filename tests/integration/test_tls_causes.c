@@ -136,7 +136,7 @@ static tf_program *try(const char *uri, const char *timeout, const char *more, c
 /* Fails unless it ends with 8 and these words are in what it says. */
 static void expect(const char *name, const char *uri, const char *message, const char *hint)
 {
-    tf_program *p = try(uri, "0.4", NULL, NULL);
+    tf_program *p = try(uri, "2", NULL, NULL);
     if (p->status != 8 || !strstr(tf_program_text(p, "error.message"), message) ||
         !strstr(tf_program_text(p, "error.hint"), hint) || strcmp(tf_program_text(p, "error.code"), "CONNECT") != 0)
         fail_msg("%s: exit %d: %s", name, p->status, p->out);
