@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+static void (*last_word)(void); /* set before there are handlers */
 static atomic_int level; /* lock-free: written in signal handlers, read by every worker */
 
 /* One more request; whether it was heard as the first or the second. */
@@ -19,16 +20,17 @@ static bool raise_level(void)
 
 static void on_signal(int signal_number)
 {
-    static const char gone[] = "\ntokenfix: ended where it stood, as killed; what was committed stays: 'tokenfix status' says how to go on\n";
     (void)signal_number;
     if (raise_level())
         return;
-    (void)!write(STDERR_FILENO, gone, sizeof gone - 1);
+    if (last_word)
+        last_word();
     _exit(tf_error_exit(TF_ERR_INTERRUPTED)); /* a look into a constant table: safe here */
 }
 
-void tf_stop_install(void)
+void tf_stop_install(void (*say)(void))
 {
+    last_word = say;
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}; /* a slow reader of our output loses nothing */
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);

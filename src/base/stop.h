@@ -10,8 +10,9 @@
 
 #include <tokenfix/error.h>
 
-/* Installs the handlers; call once, before threads start. */
-void tf_stop_install(void);
+/* Installs the handlers; call once, before threads start. `say` (may be NULL) is called in the handler before the third signal
+ * ends the process: it may do what is safe there, as tf_output_ended is. */
+void tf_stop_install(void (*say)(void));
 
 /* 0 none, 1 orderly, 2 at once. Safe from any thread. */
 int tf_stop_level(void);

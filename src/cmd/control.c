@@ -42,7 +42,7 @@ static int ask(const tf_globals *globals, const control_args *wanted, tf_request
     _cleanup_(tf_run_done) tf_run run = {0};
     if (!tf_session_open(&session, globals, NULL, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
-    tf_stop_install();
+    tf_stop_install(tf_output_ended);
     session.engine.settings.run = word;
     if (!tf_control_run(&session.engine, request, (int64_t)(wanted->wait * 1000), &run, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);

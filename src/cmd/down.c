@@ -243,7 +243,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
             return status;
     }
     session.engine.settings.run = target.id; /* what was shown, not what is newest by now */
-    tf_stop_install();
+    tf_stop_install(tf_output_ended);
     bool good = tf_down(&session.engine, &outcome, &err);
     tf_session_settle(&session);
     bool fields = strcmp(wanted->on_conflict, "fields") == 0;

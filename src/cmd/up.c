@@ -261,7 +261,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         if (status >= 0)
             return status;
     }
-    tf_stop_install();
+    tf_stop_install(tf_output_ended);
     bool good = tf_up(&session.engine, &outcome, &err);
     tf_session_settle(&session);
     if (good && outcome.nothing)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "base/redact.h"
 #include "base/text.h"
@@ -139,6 +140,12 @@ void tf_output_note(const char *format, ...)
     va_start(args, format);
     message("tokenfix: ", "1", format, args);
     va_end(args);
+}
+
+void tf_output_ended(void)
+{
+    static const char text[] = "\ntokenfix: ended where it stood, as killed; what was committed stays: 'tokenfix status' says how to go on\n";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
 }
 
 int tf_output_finish(int status)

@@ -24,6 +24,9 @@ int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, 
 void tf_output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tf_output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* That the process ends where it stands: written with nothing but write(2), so that a signal handler may call it. */
+void tf_output_ended(void);
+
 /* Last thing in main: writes what is buffered and returns `status`, or 1 with a message where standard output could not
  * take it and `status` would have said that all is well. */
 int tf_output_finish(int status);

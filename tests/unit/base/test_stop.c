@@ -67,6 +67,11 @@ static void stop__at_once_is_the_second_request_only(void **state)
     assert_string_equal(err.message, "stopped at once, here");
 }
 
+static void say(void)
+{
+    (void)!write(STDERR_FILENO, "tokenfix status", 15);
+}
+
 static void stop__third_signal_ends_the_process(void **state)
 {
     (void)state;
@@ -77,7 +82,7 @@ static void stop__third_signal_ends_the_process(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         dup2(error[1], STDERR_FILENO);
-        tf_stop_install();
+        tf_stop_install(say);
         for (int i = 0; i < 2; i++)
             raise(i ? SIGTERM : SIGINT);
         if (tf_stop_level() != 2)
