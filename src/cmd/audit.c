@@ -1,7 +1,9 @@
 #include "base/text.h"
 #include "cmd/audit_report.h"
+#include "cmd/audit_trend.h"
 #include "cmd/commands.h"
 #include "cmd/session.h"
+#include "engine/audit_keep.h"
 #include "report/output.h"
 
 typedef struct {
@@ -9,6 +11,7 @@ typedef struct {
     const char *user, *mint, *since, *format, *fail_on;
     int64_t limit, offset;
     double max_time;
+    bool diff, no_keep;
 } audit_args;
 
 static const char *const formats[] = {"table", "json", "junit", "csv", NULL};
@@ -29,6 +32,9 @@ static const tf_option options[] = {
                      .fallback = "medium", .env = "TOKENFIX_FAIL_ON"),
     TF_OPTION_DOUBLE(audit_args, max_time, "max-time", 0, 86400, "Let the server work on one check so long at most; 0: without end.",
                      .fallback = "3600", .metavar = "SECONDS", .env = "TOKENFIX_MAX_TIME"),
+    TF_OPTION_FLAG(audit_args, diff, "diff",
+                   "Tell what is new, gone, grown and shrunk since the audit before that looked at the same."),
+    TF_OPTION_FLAG(audit_args, no_keep, "no-keep", "Do not keep what was found in the state database."),
     TF_OPTION_END,
 };
 
@@ -65,7 +71,57 @@ static const char *format_of(const tf_globals *globals, const audit_args *wanted
     return wanted->format ? wanted->format : globals->json ? "json" : "table";
 }
 
-static void tell(const tf_audit_view *view, const char *format)
+/* What became of keeping it, and of the audit before. */
+typedef struct {
+    bool compare, found, keep, kept;
+    tf_error not_compared, not_kept;
+    tf_audit_kept before;
+    tf_trend trend;
+} memory;
+
+static void memory_done(memory *m)
+{
+    tf_audit_kept_done(&m->before);
+    tf_trend_done(&m->trend);
+}
+
+/* Neither failure spoils the audit: what was found is told. */
+static void remember(const tf_session *session, const audit_args *given, const tf_audit *audit, memory *out)
+{
+    _cleanup_(tf_audit_kept_done) tf_audit_kept now = {0};
+    tf_audit_document(&session->engine, audit, NULL, &now);
+    out->compare = given->diff;
+    out->keep = !given->no_keep;
+    out->found = out->compare && tf_audit_before(&session->engine, audit, &out->before, &out->not_compared) == 1;
+    if (out->found)
+        tf_trend_make(out->before.doc, now.doc, &out->trend);
+    out->kept = out->keep && tf_audit_keep(&session->engine, &now, &out->not_kept);
+}
+
+static void append_memory(const memory *m, bson_t *data)
+{
+    BSON_APPEND_BOOL(data, "kept", m->kept);
+    if (m->compare && m->not_compared.code == TF_ERR_OK)
+        tf_audit_trend_append(&m->trend, m->found ? &m->before : NULL, data);
+    else if (m->compare)
+        BSON_APPEND_NULL(data, "diff");
+}
+
+static void warn_of_memory(const memory *m, bool quiet)
+{
+    if (m->not_compared.code != TF_ERR_OK)
+        tf_output_warning("not compared with the audit before: %s", m->not_compared.message);
+    if (m->not_kept.code == TF_ERR_PERMISSION && quiet)
+        return;
+    if (m->not_kept.code == TF_ERR_PERMISSION)
+        tf_output_note("nothing was kept of this audit: %s. The role of 'validate --print-role=auditor' may keep it; --no-keep says that "
+                       "it need not be.",
+                       m->not_kept.message);
+    else if (m->not_kept.code != TF_ERR_OK)
+        tf_output_warning("nothing was kept of this audit: %s", m->not_kept.message);
+}
+
+static void tell(const tf_audit_view *view, const memory *m, const char *format)
 {
     if (strcmp(format, "junit") == 0) {
         tf_audit_report_junit(view);
@@ -74,9 +130,12 @@ static void tell(const tf_audit_view *view, const char *format)
     } else if (strcmp(format, "json") == 0) {
         _cleanup_bson_ bson_t data = BSON_INITIALIZER;
         tf_audit_report_append(view, &data);
+        append_memory(m, &data);
         tf_output_success(&data);
     } else {
         tf_audit_report_print(view);
+        if (m->compare && m->not_compared.code == TF_ERR_OK)
+            tf_audit_trend_print(&m->trend, m->found ? &m->before : NULL, &view->terms);
     }
 }
 
@@ -98,6 +157,9 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     const tf_migration *migration = tf_migration_find(argc ? argv[0] : NULL, &err);
     bool good = migration && tf_session_open(&session, globals, migration, &err) &&
                 tf_audit_run(&session.engine, &wanted, &audit, &err);
+    _cleanup_(memory_done) memory remembered = {0};
+    if (good)
+        remember(&session, given, &audit, &remembered);
     tf_session_settle(&session);
     if (!good)
         return tf_output_error(&err, NULL, NULL, json);
@@ -109,7 +171,8 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
                           .offset = given->offset,
                           .fail_on = tf_severity_of(given->fail_on)};
     tf_terms_of_json(migration->repair, &view.terms);
-    tell(&view, format);
+    tell(&view, &remembered, format);
+    warn_of_memory(&remembered, globals->quiet);
     if (audit.empty)
         tf_output_warning("%s holds no document at all: check --db", session.client.db);
     return audit.worst != TF_SEVERITY_NONE && audit.worst >= view.fail_on ? 3 : 0;
@@ -122,7 +185,7 @@ const tf_command tf_cmd_audit = {
     .description =
         "Runs every check of the migration over every document, on the server, and says what was found, how grave it is, "
         "and what to do. Examples never show a secret. It needs no more than the right to read, and asks a secondary where "
-        "there is one. What the user may not see is skipped and said to be so.",
+        "there is one. What it found is kept in the state database where the user may write there: --diff compares with it. What the user may not see is skipped and said to be so.",
     .max_words = 1,
     .options = options,
     .args_size = sizeof(audit_args),

@@ -50,6 +50,8 @@ static const planted CASES[] = {
     /* and seen again in what was spent */
     {{{"change", "unspent", 0}, {"sent", "spent", TF_FLAW_SECRET_SHARED}}, {REUSE}},
     {{{"received", "spent", 0}, {"sent", "spent", TF_FLAW_SECRET_SHARED}}, {REUSE}},
+    {{{"sent", "spent", TF_FLAW_SECRET_TWICE}}, {REUSE}},
+    {{{"received", "unspent", 0}, {"change", "unspent", TF_FLAW_SECRET_SHARED}, {"sent", "spent", TF_FLAW_SECRET_SHARED}}, {DUPLICATE, REUSE}},
     {{{"received", "unspent", TF_FLAW_NO_WALLET}}, {ORPHAN}},
     {{{"minted", "spent", TF_FLAW_NULL_WALLET}}, {ORPHAN}},
     {{{"change", "unspent", TF_FLAW_LOST_WALLET}}, {ORPHAN}},
