@@ -125,16 +125,14 @@ void tf_audit_report_append(const tf_audit_view *view, bson_t *out)
 static void print_verdict(const tf_audit_view *view)
 {
     const tf_audit *audit = view->audit;
-    char looked[TF_TERMS_TEXT];
-    snprintf(looked, sizeof looked, "%zu check%s", audit->total, audit->total == 1 ? "" : "s");
-    printf("Audit of %s with %s: ", audit->migration->id, looked);
+    char found[TF_TERMS_TEXT] = "nothing found", skipped[TF_TERMS_TEXT] = "", line[512];
     if (audit->findings_count)
-        printf("%zu finding%s", audit->findings_count, audit->findings_count == 1 ? "" : "s");
-    else
-        printf("nothing found");
+        snprintf(found, sizeof found, "%zu finding%s", audit->findings_count, audit->findings_count == 1 ? "" : "s");
     if (audit->skipped)
-        printf(", %zu skipped", audit->skipped);
-    putchar('\n');
+        snprintf(skipped, sizeof skipped, ", %zu skipped", audit->skipped);
+    snprintf(line, sizeof line, "Audit of %s with %zu check%s: %s%s", audit->migration->id, audit->total, audit->total == 1 ? "" : "s", found,
+             skipped);
+    tf_text_wrap(stdout, line, 0, 0, tf_terminal_of(stdout).width);
     if (view->user)
         printf("Only %s %s.\n", view->terms.owner, TF_WORD(view->user));
     if (view->mint)
@@ -183,10 +181,8 @@ static void print_examples(const tf_finding *finding, size_t width)
         length += (size_t)snprintf(line + length, sizeof line - length, "%s%s", length ? ", " : "e.g. ",
                                    tf_text_clean(text, clean, sizeof clean));
     }
-    if (length) {
-        printf("    ");
-        tf_text_wrap(stdout, line, 4, 4, width);
-    }
+    if (length)
+        tf_text_wrap(stdout, line, 0, 4, width);
 }
 
 static void print_advice(const tf_audit_view *view)
@@ -199,9 +195,10 @@ static void print_advice(const tf_audit_view *view)
         char line[1024];
         if (!is_shown(view, i))
             continue;
-        printf("%s  ", any ? "" : "\nWhat to do:\n");
+        if (!any)
+            printf("\nWhat to do:\n");
         snprintf(line, sizeof line, "%s: %s", finding->check->name, finding->check->advice ? finding->check->advice : "");
-        tf_text_wrap(stdout, line, 2, 4, width);
+        tf_text_wrap(stdout, line, 0, 2, width);
         print_examples(finding, width);
         any = true;
     }

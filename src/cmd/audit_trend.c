@@ -1,8 +1,12 @@
 #include "cmd/audit_trend.h"
 
+#include <stdarg.h>
+
+#include "base/text.h"
 #include "cmd/sheet.h"
 #include "db/id.h"
 #include "report/format.h"
+#include "report/terminal.h"
 
 /* ---- data ---- */
 
@@ -55,45 +59,51 @@ void tf_audit_trend_append(const tf_trend *trend, const tf_audit_kept *before, b
 
 /* ---- text ---- */
 
-/* "+3", "-1,250"; what 64 bits do not hold stands as the largest they do. */
-static void difference(int64_t before, int64_t now, int64_t *out)
+/* "2 -> 4, +16 sat". What 64 bits do not hold stands as the largest that they do. */
+static const char *difference(const tf_trend_row *row, const tf_terms *terms, char out[static 2 * TF_TERMS_TEXT])
 {
-    if (__builtin_sub_overflow(now, before, out))
-        *out = now > before ? INT64_MAX : -INT64_MAX;
-}
-
-static const char *difference_text(const tf_trend_row *row, const tf_terms *terms, char out[static 2 * TF_TERMS_TEXT])
-{
-    int64_t count, amount;
-    difference(row->before, row->now, &count);
-    difference(row->amount_before, row->amount, &amount);
-    int length = snprintf(out, 2 * TF_TERMS_TEXT, "%s%s", count > 0 ? "+" : "", TF_COUNT(count));
+    int64_t amount;
+    if (__builtin_sub_overflow(row->amount, row->amount_before, &amount))
+        amount = row->amount > 0 ? INT64_MAX : -INT64_MAX;
+    int length = snprintf(out, 2 * TF_TERMS_TEXT, "%s -> %s", TF_COUNT(row->before), TF_COUNT(row->now));
     if (row->has_amount && amount != 0)
         snprintf(out + length, 2 * TF_TERMS_TEXT - (size_t)length, ", %s%s", amount > 0 ? "+" : "", TF_AMOUNT(terms, amount));
     return out;
 }
 
+__attribute__((format(printf, 1, 2))) static void print_line(const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    putchar('\n');
+    tf_text_wrap(stdout, line, 0, 0, tf_terminal_of(stdout).width);
+}
+
 void tf_audit_trend_print(const tf_trend *trend, const tf_audit_kept *before, const tf_terms *terms)
 {
-    static const tf_column columns[] = {{"change", "change", TF_COLUMN_TEXT, 0},   {"check", "check", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
-                                        {"before", "before", TF_COLUMN_COUNT, 0},  {"now", "now", TF_COLUMN_COUNT, 0},
-                                        {"difference", "difference", TF_COLUMN_TEXT, TF_COLUMN_WRAP}, {NULL, NULL, TF_COLUMN_TEXT, 0}};
+    static const tf_column columns[] = {{"change", "change", TF_COLUMN_TEXT, 0},
+                                        {"check", "check", TF_COLUMN_TEXT, 0},
+                                        {"difference", "count", TF_COLUMN_TEXT, TF_COLUMN_WRAP},
+                                        {NULL, NULL, TF_COLUMN_TEXT, 0}};
     char time[TF_FORMAT_MAX], text[2 * TF_TERMS_TEXT];
     if (!before) {
-        printf("\nThere is no earlier audit of the same to compare with.\n");
+        print_line("There is no earlier audit of the same to compare with.");
         return;
     }
     if (trend->count == trend->of[TF_TREND_SAME]) {
-        printf("\nNothing changed since audit %s\nof %s.\n", before->id, tf_format_time(before->at, time));
+        print_line("Nothing changed since audit %s of %s.", before->id, tf_format_time(before->at, time));
         return;
     }
-    printf("\nSince audit %s\nof %s:\n", before->id, tf_format_time(before->at, time));
+    print_line("Since audit %s of %s:", before->id, tf_format_time(before->at, time));
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
     for (size_t i = 0; i < trend->count; i++) {
         const tf_trend_row *row = &trend->rows[i];
         if (row->kind != TF_TREND_SAME)
-            tf_table_add(table, TF_CELL_TEXT(tf_trend_names[row->kind]), TF_CELL_TEXT(row->check), TF_CELL_NUMBER(row->before),
-                         TF_CELL_NUMBER(row->now), TF_CELL_TEXT(difference_text(row, terms, text)));
+            tf_table_add(table, TF_CELL_TEXT(tf_trend_names[row->kind]), TF_CELL_TEXT(row->check),
+                         TF_CELL_TEXT(difference(row, terms, text)));
     }
     tf_table_print(table, stdout);
     if (trend->of[TF_TREND_SAME])

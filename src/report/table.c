@@ -8,7 +8,7 @@
 
 #define GAP "  "
 
-enum { CELL_MAX = 4096, NARROW = 16, SHRUNK = 24 };
+enum { CELL_MAX = 4096, NARROW = 16, SHRUNK = 24, THIN = 10 };
 
 struct tf_table {
     const tf_column *columns;
@@ -115,7 +115,7 @@ static size_t wrap_width(const tf_table *table, size_t terminal)
         }
         taken += (column->flags & TF_COLUMN_SHRINK && widest > SHRUNK ? SHRUNK : widest) + strlen(GAP);
     }
-    return taken + NARROW < terminal ? terminal - taken : NARROW;
+    return taken + THIN < terminal ? terminal - taken : THIN;
 }
 
 /* How wide each column may be so that the table fits, as far as columns that shrink allow it: the widest gives first. */

@@ -121,11 +121,11 @@ static void diff__is_printed_for_people(void **state)
     p = tf_program_run(f, "audit", "--diff", NULL);
     assert_exit(p, 3);
     assert_has(p->out, "\nSince audit 2");
-    assert_has(p->out, "\nchange  check                before  now  difference\n"
-                       "new     status_inconsistent       0    1  +1, +8 sat\n"
-                       "gone    orphaned_token            1    0  -1\n"
-                       "grown   missing_source            2    4  +2, +16 sat\n"
-                       "shrunk  melted_unspent            2    1  -1, -8 sat\n");
+    assert_has(p->out, "\nchange  check                count\n"
+                       "new     status_inconsistent  0 -> 1, +8 sat\n"
+                       "gone    orphaned_token       1 -> 0\n"
+                       "grown   missing_source       2 -> 4, +16 sat\n"
+                       "shrunk  melted_unspent       2 -> 1, -8 sat\n");
 }
 
 /* What one narrowing had says nothing about another; fewer checks compare with more. */

@@ -103,9 +103,9 @@ static void print_section(FILE *to, const char *name, const tf_fixture *f, const
 }
 
 /* Runs a command line, and compares with out-NAME.txt, or writes it. */
-static void golden(tf_fixture *f, const char *name, const char *command)
+static void golden_at(tf_fixture *f, const char *name, const char *command, int columns)
 {
-    const tf_program *p = tf_golden_run(f, command, NULL);
+    const tf_program *p = tf_golden_run_at(f, command, NULL, columns);
     char path[512], *got = NULL;
     size_t size = 0;
     snprintf(path, sizeof path, "%s/tests/golden/out-%s.txt", TF_SOURCE_DIR, name);
@@ -114,8 +114,8 @@ static void golden(tf_fixture *f, const char *name, const char *command)
     print_section(to, "stderr", f, p->err);
     print_section(to, "stdout", f, p->out);
     fclose(to);
-    tf_golden_width(p->out, command);
-    tf_golden_width(p->err, command);
+    tf_golden_width_at(p->out, command, columns);
+    tf_golden_width_at(p->err, command, columns);
     const char *mode = getenv("TF_GOLDEN");
     if (mode && strcmp(mode, "write") == 0) {
         FILE *out = fopen(path, "w");
@@ -129,6 +129,22 @@ static void golden(tf_fixture *f, const char *name, const char *command)
         free(expected);
     }
     free(got);
+}
+
+static void golden(tf_fixture *f, const char *name, const char *command)
+{
+    golden_at(f, name, command, 80);
+}
+
+/* At 40, 80 and 200 columns. */
+static void golden_widths(tf_fixture *f, const char *name, const char *command)
+{
+    static const int widths[] = {40, 80, 200};
+    for (size_t i = 0; i < 3; i++) {
+        char wide[96];
+        snprintf(wide, sizeof wide, "%s-%d", name, widths[i]);
+        golden_at(f, wide, command, widths[i]);
+    }
 }
 
 static void golden__a_repair_from_status_to_rollback(void **state)
@@ -168,9 +184,22 @@ static void golden__balances(void **state)
     tf_fixture *f = *state;
     tf_tokens_sample(f, 3);
     tf_fixture_insert(f, "cashu_tokens", "[{\"npub\": \"npub1anna\", \"status\": \"pending\", \"total_amount\": \"ten\"}, {\"npub\": \"npub1anna\"}]");
-    golden(f, "balance", "balance npub1anna");
+    golden_widths(f, "balance", "balance npub1anna");
     golden(f, "balance-mint", "balance npub1anna --mint https://mint");
     golden(f, "balance-unknown", "balance npub1nobody");
+}
+
+/* The one before has some that are gone, and some that are fewer. */
+static void golden__audits(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 12);
+    tf_fixture_insert(f, "cashu_tokens", "[{\"_id\": 200, \"npub\": \"npub1anna\", \"status\": \"pending\", \"total_amount\": -7000000, \"proofs\": []}]");
+    golden(f, "audit-first", "audit --diff");
+    tf_tokens_delete(f, "{\"_id\": {\"$in\": [1, 200]}}");
+    tf_tokens_insert(f, 300, 1, "npub1bert", "stolen");
+    tf_tokens_insert(f, 301, 2, "npub1bert", "pending");
+    golden_widths(f, "audit-diff", "audit --diff --no-keep");
 }
 
 static void golden__errors(void **state)
@@ -193,6 +222,7 @@ int main(void)
         TF_FIXTURE_TEST(golden__a_repair_from_status_to_rollback),
         TF_FIXTURE_TEST(golden__what_changed_in_between),
         TF_FIXTURE_TEST(golden__balances),
+        TF_FIXTURE_TEST(golden__audits),
         TF_FIXTURE_TEST(golden__errors),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);

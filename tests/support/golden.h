@@ -26,8 +26,8 @@ static inline char *tf_golden_read(const char *path)
     return text;
 }
 
-/* Runs the words of a command line, and one more (may be NULL) behind them. */
-static inline tf_program *tf_golden_run(tf_fixture *f, const char *words, const char *more)
+/* Runs the words of a command line, and one more (may be NULL) behind them, on so many columns. */
+static inline tf_program *tf_golden_run_at(tf_fixture *f, const char *words, const char *more, int columns)
 {
     const char *argv[TF_GOLDEN_WORDS] = {NULL};
     char copy[256], *save = NULL;
@@ -38,18 +38,33 @@ static inline tf_program *tf_golden_run(tf_fixture *f, const char *words, const 
         argv[n++] = word;
     }
     argv[n] = more;
-    return tf_program_exec(f, &(tf_program_options){.argv = argv});
+    char variable[32];
+    snprintf(variable, sizeof variable, "COLUMNS=%d", columns);
+    return tf_program_exec(f, &(tf_program_options){.argv = argv, .env = (const char *[]){variable, NULL}});
 }
 
-/* Fails where a line of the text (may be NULL) is wider; a character is a column. */
+static inline tf_program *tf_golden_run(tf_fixture *f, const char *words, const char *more)
+{
+    return tf_golden_run_at(f, words, more, 80);
+}
+
+/* Fails where a line of the text (may be NULL) is wider; a character is a column. A name that fits nowhere stands alone. */
+static inline void tf_golden_width_at(const char *text, const char *command, int columns)
+{
+    for (const char *end; text && *text; text = *end ? end + 1 : end) {
+        size_t width = 0;
+        end = text + strcspn(text, "\n");
+        const char *word = text + strspn(text, " ");
+        for (const char *at = text; at < end; at++)
+            width += (*at & 0xc0) != 0x80;
+        if (width > (size_t)columns && memchr(word, ' ', (size_t)(end - word)))
+            fail_msg("'%s' writes a line of more than %d columns: %.*s", command, columns, (int)(end - text), text);
+    }
+}
+
 static inline void tf_golden_width(const char *text, const char *command)
 {
-    size_t width = 0;
-    for (; text && *text; text++) {
-        width = *text == '\n' ? 0 : width + ((*text & 0xc0) != 0x80);
-        if (width > 80)
-            fail_msg("'%s' writes a line of more than 80 columns", command);
-    }
+    tf_golden_width_at(text, command, 80);
 }
 
 #endif
