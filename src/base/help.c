@@ -71,7 +71,7 @@ static void print_option(FILE *out, const tf_option *row, size_t width)
         snprintf(letter, sizeof letter, "-%c, ", row->letter);
     const char *metavar = tf_option_metavar(row, value, sizeof value);
     if (row->no_flag)
-        snprintf(term, sizeof term, "  (file only) %s", row->name);
+        snprintf(term, sizeof term, "  %s%s %s", letter, row->name, metavar ? metavar : "");
     else if (row->optional)
         snprintf(term, sizeof term, "  %s--%s[=%s]", letter, row->name, metavar);
     else

@@ -196,7 +196,7 @@ static int look_at_collection(const tf_op *op, const char *collection, const tf_
             continue;
         size_t used = strlen(text);
         if (used + 1 < size)
-            snprintf(text + used, size - used, "%s%s on %s", used ? ", " : "", index->keys, collection);
+            snprintf(text + used, size - used, "%s%s%s%s", all && used ? "; " : "", all ? collection : "", all ? ": " : ", ", index->keys);
         all = 0;
     }
     return all;
@@ -213,7 +213,7 @@ static bool is_first(const tf_index *indexes, const tf_index *index)
 static void look_at_indexes(mongoc_client_t *client, const char *db, const tf_index *indexes, tf_health *out)
 {
     tf_op op = {.client = client, .db = db, .what = "list the indexes"};
-    char missing[300] = "";
+    char missing[380] = "";
     tf_error err = {0};
     if (!indexes) {
         unseen(out, TF_HEALTH_INDEXES, "the migration names none");
@@ -229,7 +229,7 @@ static void look_at_indexes(mongoc_client_t *client, const char *db, const tf_in
         return;
     }
     if (*missing)
-        bad(out, TF_HEALTH_INDEXES, "missing indexes: %s", missing);
+        bad(out, TF_HEALTH_INDEXES, "missing indexes on %s", missing);
     else
         good(out, TF_HEALTH_INDEXES);
 }

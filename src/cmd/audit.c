@@ -2,71 +2,39 @@
 #include "cmd/audit_report.h"
 #include "cmd/audit_trend.h"
 #include "cmd/commands.h"
+#include "cmd/single.h"
 #include "cmd/session.h"
+#include "cmd/schedule.h"
 #include "engine/audit_keep.h"
 #include "report/output.h"
-
-typedef struct {
-    tf_strings checks;
-    const char *user, *mint, *since, *format, *fail_on;
-    int64_t limit, offset;
-    double max_time;
-    bool diff, no_keep;
-} audit_args;
 
 static const char *const formats[] = {"table", "json", "junit", "csv", NULL};
 static const char *const severities[] = {"low", "medium", "high", NULL};
 
 static const tf_option options[] = {
-    TF_OPTION_LIST(audit_args, checks, "check", "Only this check, or this group of checks (balance, integrity); may be repeated.",
+    TF_OPTION_LIST(tf_audit_args, checks, "check", "Only this check, or this group of checks (balance, integrity); may be repeated.",
                    .metavar = "NAME"),
-    TF_OPTION_STRING(audit_args, user, "user", "Only what belongs to this user.", .metavar = "NPUB"),
-    TF_OPTION_STRING(audit_args, mint, "mint", "Only what this mint issued.", .metavar = "URL"),
-    TF_OPTION_STRING(audit_args, since, "since",
+    TF_OPTION_STRING(tf_audit_args, user, "user", "Only what belongs to this user.", .metavar = "NPUB"),
+    TF_OPTION_STRING(tf_audit_args, mint, "mint", "Only what this mint issued.", .metavar = "URL"),
+    TF_OPTION_STRING(tf_audit_args, since, "since",
                      "Only documents created or changed since this run began, by their own times. A migration means its newest run.",
                      .metavar = "RUN"),
-    TF_OPTION_INT(audit_args, limit, "limit", 0, 10000, "Show so many issues.", .fallback = "100", .letter = 'n'),
-    TF_OPTION_INT(audit_args, offset, "offset", 0, INT64_MAX, "Leave out so many issues before the first shown.", .fallback = "0"),
-    TF_OPTION_CHOICE(audit_args, format, "format", formats, "How the result is written; --json means json."),
-    TF_OPTION_CHOICE(audit_args, fail_on, "fail-on", severities, "The exit status is 3 where a finding is this grave.",
+    TF_OPTION_INT(tf_audit_args, limit, "limit", 0, 10000, "Show so many issues.", .fallback = "100", .letter = 'n'),
+    TF_OPTION_INT(tf_audit_args, offset, "offset", 0, INT64_MAX, "Leave out so many issues before the first shown.", .fallback = "0"),
+    TF_OPTION_CHOICE(tf_audit_args, format, "format", formats, "How the result is written; --json means json."),
+    TF_OPTION_CHOICE(tf_audit_args, fail_on, "fail-on", severities, "The exit status is 3 where a finding is this grave.",
                      .fallback = "medium", .env = "TOKENFIX_FAIL_ON"),
-    TF_OPTION_DOUBLE(audit_args, max_time, "max-time", 0, 86400, "Let the server work on one check so long at most; 0: without end.",
+    TF_OPTION_DOUBLE(tf_audit_args, max_time, "max-time", 0, 86400, "Let the server work on one check so long at most; 0: without end.",
                      .fallback = "3600", .metavar = "SECONDS", .env = "TOKENFIX_MAX_TIME"),
-    TF_OPTION_FLAG(audit_args, diff, "diff",
+    TF_OPTION_FLAG(tf_audit_args, diff, "diff",
                    "Tell what is new, gone, grown and shrunk since the audit before that looked at the same."),
-    TF_OPTION_FLAG(audit_args, no_keep, "no-keep", "Do not keep what was found in the state database."),
+    TF_OPTION_FLAG(tf_audit_args, no_keep, "no-keep", "Do not keep what was found in the state database."),
+    TF_SCHEDULE_OPTIONS,
+    TF_ALERT_OPTIONS(tf_audit_args),
     TF_OPTION_END,
 };
 
-/* The words of every --check, which may be several with commas between them. Free with words_done. */
-typedef struct {
-    char *text;
-    const char **items;
-} words;
-
-static void words_done(words *w)
-{
-    free(w->text);
-    free(w->items);
-}
-
-static void split_words(const tf_strings *given, words *out)
-{
-    size_t size = 0, n = 0, count = 1;
-    FILE *stream = tf_text_stream(&out->text, &size);
-    for (size_t i = 0; i < given->count; i++)
-        fprintf(stream, "%s,", given->items[i]);
-    fclose(stream);
-    for (const char *p = out->text; *p; p++)
-        count += *p == ',';
-    out->items = bson_malloc0(count * sizeof *out->items);
-    for (char *p = out->text, *comma; (comma = strchr(p, ',')); p = comma + 1) {
-        *comma = '\0';
-        out->items[n++] = p;
-    }
-}
-
-static const char *format_of(const tf_globals *globals, const audit_args *wanted)
+static const char *format_of(const tf_globals *globals, const tf_audit_args *wanted)
 {
     return wanted->format ? wanted->format : globals->json ? "json" : "table";
 }
@@ -85,16 +53,26 @@ static void memory_done(memory *m)
     tf_trend_done(&m->trend);
 }
 
-/* Neither failure spoils the audit: what was found is told. */
-static void remember(const tf_session *session, const audit_args *given, const tf_audit *audit, memory *out)
+/* Neither failure of the two spoils the audit: what was found is told. */
+static void compare(const tf_session *session, const tf_audit_args *given, const tf_audit *audit, memory *out)
 {
     _cleanup_(tf_audit_kept_done) tf_audit_kept now = {0};
-    tf_audit_document(&session->engine, audit, NULL, &now);
     out->compare = given->diff;
     out->keep = !given->no_keep;
     out->found = out->compare && tf_audit_before(&session->engine, audit, &out->before, &out->not_compared) == 1;
-    if (out->found)
-        tf_trend_make(out->before.doc, now.doc, &out->trend);
+    if (!out->found)
+        return;
+    tf_audit_document(&session->engine, audit, NULL, &now);
+    tf_trend_make(out->before.doc, now.doc, &out->trend);
+}
+
+/* Alerts first: what is kept says which of them are open, and told. */
+static void keep(tf_single *single, const tf_session *session, const tf_audit_args *given, const tf_audit_view *view, memory *out)
+{
+    _cleanup_(tf_audit_kept_done) tf_audit_kept now = {0};
+    _cleanup_bson_ bson_t alerts = BSON_INITIALIZER;
+    bool told = tf_single_tell(single, given, &session->engine, view->audit, &view->terms, &alerts);
+    tf_audit_document(&session->engine, view->audit, told ? &alerts : NULL, &now);
     out->kept = out->keep && tf_audit_keep(&session->engine, &now, &out->not_kept);
 }
 
@@ -141,25 +119,29 @@ static void tell(const tf_audit_view *view, const memory *m, const char *format)
 
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
-    const audit_args *given = args;
+    const tf_audit_args *given = args;
     const char *format = format_of(globals, given);
     bool json = strcmp(format, "json") == 0;
     tf_error err = {0};
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_audit_done) tf_audit audit = {0};
-    _cleanup_(words_done) words checks = {0};
-    split_words(&given->checks, &checks);
+    _cleanup_(tf_check_words_done) tf_check_words checks = {0};
+    tf_check_words_split(&given->checks, &checks);
     const tf_audit_wanted wanted = {.checks = checks.items,
                                     .user = given->user,
                                     .mint = given->mint,
                                     .since = given->since,
                                     .max_time_ms = (int64_t)(given->max_time * 1000)};
     const tf_migration *migration = tf_migration_find(argc ? argv[0] : NULL, &err);
-    bool good = migration && tf_session_open(&session, globals, migration, &err) &&
+    if (migration && given->every_ms && tf_schedule_check(given, &err))
+        return tf_schedule_run(globals, given, migration);
+    _cleanup_(tf_single_done) tf_single single = {0};
+    bool good = migration && tf_schedule_check(given, &err) && tf_single_open(&single, given, globals, migration, &err) &&
+                tf_session_open(&session, globals, migration, &err) &&
                 tf_audit_run(&session.engine, &wanted, &audit, &err);
     _cleanup_(memory_done) memory remembered = {0};
     if (good)
-        remember(&session, given, &audit, &remembered);
+        compare(&session, given, &audit, &remembered);
     tf_session_settle(&session);
     if (!good)
         return tf_output_error(&err, NULL, NULL, json);
@@ -171,7 +153,13 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
                           .offset = given->offset,
                           .fail_on = tf_severity_of(given->fail_on)};
     tf_terms_of_json(migration->repair, &view.terms);
-    tell(&view, &remembered, format);
+    if (!json) { /* who reads it does not wait for a webhook */
+        tell(&view, &remembered, format);
+        fflush(stdout);
+    }
+    keep(&single, &session, given, &view, &remembered);
+    if (json)
+        tell(&view, &remembered, format);
     warn_of_memory(&remembered, globals->quiet);
     if (audit.empty)
         tf_output_warning("%s holds no document at all: check --db", session.client.db);
@@ -188,7 +176,7 @@ const tf_command tf_cmd_audit = {
         "there is one. What it found is kept in the state database where the user may write there: --diff compares with it. What the user may not see is skipped and said to be so.",
     .max_words = 1,
     .options = options,
-    .args_size = sizeof(audit_args),
+    .args_size = sizeof(tf_audit_args),
     .exits = "012378",
     .run = run,
 };

@@ -187,7 +187,7 @@ size_t tf_channel_stop(tf_channel *channel, int64_t grace_ms)
     size_t undone = channel->count;
     bool ended = wait_for_end(channel, grace_ms);
     if (!ended) {
-        undone++;
+        undone += channel->busy;
         atomic_store(&channel->cancelled, true);
         ended = wait_for_end(channel, LAST_MS);
     }

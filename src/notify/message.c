@@ -68,8 +68,8 @@ tf_message *tf_message_new(const tf_alert *alert, const tf_message_source *sourc
     message->summary = bson_strdup(clean);
     message->database = bson_strdup(source->database);
     const char *what = alert->event == TF_ALERT_RESOLVED ? "resolved: " : alert->event == TF_ALERT_REPEATED ? "still: " : "";
-    snprintf(line, sizeof line, "[%s] tokenfix, %s: %s%s (%s)", tf_level_name(alert->level), source->database, what, clean,
-             alert->name);
+    snprintf(line, sizeof line, "[%s] tokenfix, %s: %s%s: %s", tf_level_name(alert->level), source->database, what, alert->name,
+             clean);
     message->text = bson_strdup(line);
     message->json = json_of(message, alert, source, now);
     return message;

@@ -16,7 +16,7 @@ typedef struct tf_message {
     tf_level level;
     char delivery[33]; /* the same in every try to deliver it: who gets it twice can tell */
     char *json;        /* one line */
-    char *text;        /* "[high] wallet: 12 tokens …", without control characters */
+    char *text;        /* "[high] tokenfix, wallet: NAME: 12 documents …", without control characters */
     char *database, *summary;
 } tf_message;
 

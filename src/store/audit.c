@@ -119,6 +119,23 @@ int tf_audits_newest(const tf_store *store, const char *migration, const char *n
     return got == 1 && !tf_audits_parse(&doc, out, err) ? -1 : got;
 }
 
+int tf_audits_alerts(const tf_store *store, const char *migration, bson_t **out, int64_t *at, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "read the alerts");
+    _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *opts = sorted(1, 0), *filter = BCON_NEW("db", BCON_UTF8(store->repaired), "migration", BCON_UTF8(migration),
+                                                                             "alerts", "{", "$type", BCON_INT32(4), "}");
+    bson_t array;
+    int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_AUDITS).text, filter, opts), &op, &doc, err);
+    if (got != 1)
+        return got;
+    if (!tf_field_view(&doc, "alerts", &array))
+        return 0;
+    *out = bson_copy(&array);
+    *at = tf_field_number(&doc, "at");
+    return 1;
+}
+
 mongoc_cursor_t *tf_audits_list(const tf_store *store, int64_t limit, int64_t offset)
 {
     tf_op op = tf_store_op(store, NULL, "read the audits");

@@ -37,6 +37,10 @@ bool tf_audits_insert(const tf_store *store, const tf_audit_kept *kept, tf_error
 int tf_audits_newest(const tf_store *store, const char *migration, const char *narrowing, const char *const *checks, int64_t before,
                      tf_audit_kept *out, tf_error *err);
 
+/* The alerts that were open after the newest of this migration that told any: 1 and *out (an array, owned) and its time, 0 where
+ * there is none, -1. */
+int tf_audits_alerts(const tf_store *store, const char *migration, bson_t **out, int64_t *at, tf_error *err);
+
 /* Those of the repaired database, newest first, `limit` of them (0: all) after `offset`. The caller destroys the cursor. */
 mongoc_cursor_t *tf_audits_list(const tf_store *store, int64_t limit, int64_t offset);
 

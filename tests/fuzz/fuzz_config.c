@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const tf_command *const commands[] = {&tf_cmd_status, &tf_cmd_preview, &tf_cmd_validate, &tf_cmd_up,
-                                             &tf_cmd_verify, &tf_cmd_down,    &tf_cmd_history,  NULL};
+                                             &tf_cmd_verify, &tf_cmd_down,    &tf_cmd_history,  &tf_cmd_audit,    NULL};
 
 static void check_values(const tf_options *options, const tf_option *table)
 {

@@ -49,7 +49,7 @@ static void health__names_the_missing_indexes(void **state)
     read_as(f, f->uri, &usual, &health);
     assert_true(health.parts[TF_HEALTH_INDEXES].degraded);
     assert_string_equal(health.parts[TF_HEALTH_INDEXES].text,
-                        "missing indexes: {\"a\": 1, \"b\": 1} on things, {\"c\": 1} on things");
+                        "missing indexes on things: {\"a\": 1, \"b\": 1}, {\"c\": 1}");
 }
 
 static void health__limits_are_limits(void **state)

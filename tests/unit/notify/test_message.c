@@ -24,7 +24,7 @@ static void message__is_one_line_of_json(void **state)
              "[{\"_id\": 1}]}",
              message->delivery);
     assert_string_equal(message->json, expected);
-    assert_string_equal(message->text, "[high] tokenfix, wallet: 12 tokens (melted_unspent)");
+    assert_string_equal(message->text, "[high] tokenfix, wallet: melted_unspent: 12 tokens");
 }
 
 static void message__shows_no_control_characters(void **state)

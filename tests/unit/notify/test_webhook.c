@@ -112,7 +112,7 @@ static void webhook__speaks_slack(void **state)
     _cleanup_(tf_message_freep) tf_message *message = sample_message("a < b & \"c\"", NULL);
     assert_true(tf_webhook_send(hook, message, &going, &err));
     assert_string_equal(http_request_at(server, 0)->body,
-                        "{\"text\": \"[high] tokenfix, wallet: a &lt; b &amp; \\\"c\\\" (melted_unspent)\"}");
+                        "{\"text\": \"[high] tokenfix, wallet: melted_unspent: a &lt; b &amp; \\\"c\\\"\"}");
     assert_signed(http_request_at(server, 0), "s3cret");
 }
 
