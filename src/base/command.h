@@ -31,6 +31,8 @@ typedef struct tf_globals {
     bool tls_insecure, tls_allow_invalid_certificates, tls_allow_invalid_hostnames;
     bool allow_plaintext, allow_insecure_tls;
     double timeout; /* seconds */
+    bool sign;            /* nothing is written to the audit trail without a signature */
+    const char *sign_key; /* file; NULL: events are not signed */
     bool json;
     const char *color; /* "auto", "always", "never" */
     bool no_color, quiet, verbose, help, version;

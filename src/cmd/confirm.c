@@ -9,6 +9,11 @@ bool tf_confirm_given(bool yes)
     return yes || (variable && strcmp(variable, "yes") == 0);
 }
 
+const char *tf_confirm_how(bool yes)
+{
+    return yes ? "--yes" : tf_confirm_given(yes) ? "CONFIRM_MIGRATION" : "terminal";
+}
+
 bool tf_confirm(const char *question, const char *db, bool yes, tf_error *err)
 {
     if (tf_confirm_given(yes))

@@ -16,6 +16,9 @@
 /* Whether `yes`, or CONFIRM_MIGRATION=yes in the environment, has answered already. */
 bool tf_confirm_given(bool yes);
 
+/* How it was confirmed, for the audit trail: "--yes", "CONFIRM_MIGRATION" or "terminal". */
+const char *tf_confirm_how(bool yes);
+
 /* Asks to type the name of the database, after `question` (what is about to happen, a sentence), unless that
  * has been answered already. TF_ERR_CONFIRM: another answer, or no terminal to ask on. */
 bool tf_confirm(const char *question, const char *db, bool yes, tf_error *err);

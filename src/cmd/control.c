@@ -40,12 +40,14 @@ static int ask(const tf_globals *globals, const control_args *wanted, tf_request
     tf_error err = {0};
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_run_done) tf_run run = {0};
-    if (!tf_session_open(&session, globals, NULL, &err))
+    if (!tf_session_open_to_write(&session, globals, NULL, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
     tf_stop_install(tf_output_ended);
     session.engine.settings.run = word;
-    if (!tf_control_run(&session.engine, request, (int64_t)(wanted->wait * 1000), &run, &err))
+    if (!tf_control_run(&session.engine, request, (int64_t)(wanted->wait * 1000), &run, &err)) {
+        tf_attempt_failed(&session.engine, tf_request_name(request), &err);
         return tf_output_error(&err, NULL, NULL, globals->json);
+    }
     tf_runs_complete(&session.engine.store, &run, 1);
     if (globals->json) {
         _cleanup_bson_ bson_t data = BSON_INITIALIZER;

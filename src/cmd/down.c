@@ -66,7 +66,7 @@ static bool begin(down_args *wanted, const tf_globals *globals, const char *word
         tf_error_set(err, TF_ERR_USAGE, "two runs are named: '%s' and '%s'", TF_WORD(word), TF_WORD(resumed));
         return tf_error_hint(err, "Name the rollback to go on with behind --resume=, and nothing else.");
     }
-    if (!tf_session_open(session, globals, NULL, err))
+    if (!tf_session_open_to_write(session, globals, NULL, err))
         return false;
     tf_settings *settings = &session->engine.settings;
     if (resumed)
@@ -126,7 +126,10 @@ static int preview(const tf_session *session, const down_args *wanted, const tf_
         printf("\n");
         fflush(stdout);
     }
-    return ask(session, wanted, target, &err) ? -1 : unconfirmed(target, &err, json);
+    if (ask(session, wanted, target, &err))
+        return -1;
+    tf_attempt_failed(&session->engine, "down", &err);
+    return unconfirmed(target, &err, json);
 }
 
 /* ---- how it ends ---- */
@@ -235,17 +238,25 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_run_done) tf_run target = {0};
     _cleanup_(tf_outcome_done) tf_outcome outcome = {0};
-    if (!begin(wanted, globals, argc ? argv[0] : NULL, &session, &err) || !find_target(&session, wanted, &target, &err))
+    if (!begin(wanted, globals, argc ? argv[0] : NULL, &session, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
+    if (!find_target(&session, wanted, &target, &err)) {
+        tf_attempt_failed(&session.engine, "down", &err);
+        return tf_output_error(&err, NULL, NULL, globals->json);
+    }
     if (!wanted->confirm || !tf_confirm_given(wanted->yes)) {
         int status = preview(&session, wanted, &target, globals->json);
         if (status >= 0)
             return status;
     }
     session.engine.settings.run = target.id; /* what was shown, not what is newest by now */
+    session.engine.settings.confirmed_by = tf_confirm_how(wanted->yes);
     tf_stop_install(tf_output_ended);
+    tf_attempt_confirmed(&session.engine, "down");
     bool good = tf_down(&session.engine, &outcome, &err);
     tf_session_settle(&session);
+    if (!good && !outcome.run[0])
+        tf_attempt_failed(&session.engine, "down", &err);
     bool fields = strcmp(wanted->on_conflict, "fields") == 0;
     int status = good ? succeed(&session, &outcome, fields, globals) : fail(&session, &outcome, &err, globals->json);
     if (wanted->timings && !globals->json && outcome.batches > 0)

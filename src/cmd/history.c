@@ -1,20 +1,29 @@
 #include "cmd/commands.h"
+#include "cmd/confirm.h"
 #include "cmd/history_report.h"
 #include "cmd/run_report.h"
 #include "cmd/session.h"
 #include "cmd/sheet.h"
+#include "cmd/trail.h"
 #include "engine/resolve.h"
 #include "report/output.h"
 
 typedef struct {
     int64_t limit, offset;
+    bool confirm, yes;
+    tf_trail_args trail;
 } history_args;
 
 static const tf_option options[] = {
-    TF_OPTION_INT(history_args, limit, "limit", 1, 100000, "Show so many runs, or batches of the run.",
+    TF_OPTION_INT(history_args, limit, "limit", 1, 100000, "Show so many runs, events, or batches of the run.",
                   .fallback = "20", .letter = 'n'),
     TF_OPTION_INT(history_args, offset, "offset", 0, INT64_MAX, "Leave out so many before the first shown.",
                   .fallback = "0"),
+    TF_TRAIL_OPTIONS(history_args),
+    TF_OPTION_FLAG(history_args, confirm, "confirm", "With --archive: do it. Without this it only says what it would do."),
+    TF_OPTION_FLAG(history_args, yes, "yes",
+                   "With --archive: do not ask for the database's name; CONFIRM_MIGRATION=yes does the same.",
+                   .letter = 'y'),
     TF_OPTION_END,
 };
 
@@ -66,6 +75,15 @@ static int show_run(tf_session *session, const tf_run *run, const history_args *
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
 {
     tf_error err = {0};
+    history_args *wanted = args;
+    wanted->trail.confirm = wanted->confirm;
+    wanted->trail.yes = wanted->yes;
+    wanted->trail.limit = wanted->limit;
+    wanted->trail.offset = wanted->offset;
+    if (tf_trail_wants(&wanted->trail, argc, &err))
+        return tf_trail_command(globals, &wanted->trail);
+    if (err.code != TF_ERR_OK)
+        return tf_output_error(&err, NULL, NULL, globals->json);
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_run_done) tf_run named = {0};
     if (!tf_session_open(&session, globals, NULL, &err))
@@ -81,11 +99,15 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
 const tf_command tf_cmd_history = {
     .name = "history",
     .synopsis = "[RUN]",
-    .summary = "Show the runs, newest first, or the batches and events of one",
-    .description = "RUN is the id of a run or a migration, which means its newest run. It changes nothing.",
+    .summary = "Show the runs, newest first, or the batches and events of one; examine and archive the audit trail",
+    .description =
+        "RUN is the id of a run or a migration, which means its newest run.\n\n"
+        "The audit trail is one chain of events of all runs. --verify walks it and ends with 3 at its first break; --head "
+        "and --public-key let it notice more (docs/audit-trail.md). --export writes it into a file that can be examined "
+        "anywhere. --archive does the same with the old part, and removes that; all else changes nothing.",
     .max_words = 1,
     .options = options,
     .args_size = sizeof(history_args),
-    .exits = "0128",
+    .exits = "012348",
     .run = run,
 };

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/number.h"
 #include "cmd/sheet.h"
+#include "cmd/trail_report.h"
 #include "db/id.h"
 #include "report/format.h"
 #include "store/event.h"
@@ -130,21 +131,6 @@ static void append_batch(const tf_history *history, const bson_t *batch, bson_t 
     tf_append_text(out, "previous", hash_at(batch, "previous", hash));
 }
 
-static void append_event(const bson_t *event, bson_t *out)
-{
-    char hash[65];
-    bson_iter_t data;
-    BSON_APPEND_INT64(out, "seq", number_at(event, "_id"));
-    tf_append_time(out, "at", number_at(event, "at"));
-    tf_append_text(out, "type", text_at(event, "type"));
-    tf_append_text(out, "user", text_at(event, "user"));
-    tf_append_text(out, "host", text_at(event, "host"));
-    BSON_APPEND_INT64(out, "pid", number_at(event, "pid"));
-    if (find(event, "data", &data))
-        bson_append_iter(out, "data", -1, &data);
-    tf_append_text(out, "hash", hash_at(event, "hash", hash));
-}
-
 void tf_history_append(const tf_history *history, bson_t *out)
 {
     bson_t array;
@@ -162,7 +148,7 @@ void tf_history_append(const tf_history *history, bson_t *out)
     BSON_APPEND_ARRAY_BEGIN(out, "events", &array);
     for (size_t i = 0; i < history->events_count; i++) {
         _cleanup_bson_ bson_t one = BSON_INITIALIZER;
-        append_event(history->events[i], &one);
+        tf_event_append_fields(history->events[i], &one);
         tf_array_append_document(&array, &n, &one);
     }
     bson_append_array_end(out, &array);
@@ -197,13 +183,6 @@ static void print_batches(const tf_history *history)
     tf_table_print(table, stdout);
 }
 
-static const char *data_text(const bson_t *event, char *out, size_t size)
-{
-    bson_iter_t data;
-    out[0] = '\0';
-    return find(event, "data", &data) ? tf_value_text(bson_iter_value(&data), out, size) : out;
-}
-
 static void print_events(const tf_history *history)
 {
     static const tf_column columns[] = {{"at", "time", TF_COLUMN_TIME, 0},
@@ -217,7 +196,7 @@ static void print_events(const tf_history *history)
         char data[TEXT_MAX];
         tf_table_add(table, TF_CELL_NUMBER(number_at(history->events[i], "at")),
                      TF_CELL_TEXT(text_at(history->events[i], "type")),
-                     TF_CELL_TEXT(data_text(history->events[i], data, sizeof data)));
+                     TF_CELL_TEXT(tf_event_text(history->events[i], data, sizeof data)));
     }
     printf("\nEvents\n");
     tf_table_print(table, stdout);

@@ -46,6 +46,12 @@ static void append_times(const tf_outcome *outcome, bson_t *out)
     tf_timings_append(&outcome->timings, out);
 }
 
+static void append_head(const tf_outcome *outcome, bson_t *out)
+{
+    char head[TF_HEAD_TEXT];
+    tf_append_text(out, "trailHead", outcome->head.seq ? tf_head_text(&outcome->head, head) : NULL);
+}
+
 void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_t *out)
 {
     tf_append_text(out, "run", outcome->run);
@@ -63,6 +69,7 @@ void tf_up_report_append(const tf_outcome *outcome, const tf_terms *terms, bson_
     BSON_APPEND_INT64(out, "conflicts", outcome->conflicts);
     tf_append_array(out, "conflictIds", outcome->conflict_ids);
     tf_append_message(out, "failure", outcome->failure);
+    append_head(outcome, out);
     append_proof(outcome, terms, out);
 }
 
@@ -85,6 +92,7 @@ void tf_down_report_append(const tf_outcome *outcome, const tf_terms *terms, bso
     append_times(outcome, out);
     tf_append_text(out, "strategy", outcome->strategy);
     tf_append_array(out, "conflictIds", outcome->conflict_ids);
+    append_head(outcome, out);
     append_proof(outcome, terms, out);
 }
 
@@ -129,6 +137,14 @@ void tf_timings_report_print(const tf_timings *timings)
     tf_sheet_print(sheet);
 }
 
+/* What is kept of it elsewhere shows when the trail's end is cut off. */
+static void print_head(const tf_outcome *outcome)
+{
+    char head[TF_HEAD_TEXT];
+    if (outcome->head.seq)
+        printf("Trail head %s\n", tf_head_text(&outcome->head, head));
+}
+
 static void print_proof(const tf_outcome *outcome, const tf_terms *terms)
 {
     if (!outcome->verified)
@@ -150,6 +166,7 @@ void tf_up_report_print(const tf_outcome *outcome, const tf_terms *terms)
     add_count(sheet, "overtaken", outcome->overtaken, "changed by somebody else while being written; left alone");
     add_times(sheet, outcome);
     tf_sheet_print(sheet);
+    print_head(outcome);
     tf_ids_print("Conflicts", outcome->conflict_ids, outcome->conflicts);
     print_proof(outcome, terms);
 }
@@ -169,6 +186,7 @@ void tf_down_report_print(const tf_outcome *outcome, const tf_terms *terms)
     add_count(sheet, "overtaken", outcome->overtaken, "changed by somebody else while being written; left alone");
     add_times(sheet, outcome);
     tf_sheet_print(sheet);
+    print_head(outcome);
     tf_ids_print("Conflicts", outcome->conflict_ids, outcome->conflicts);
     print_proof(outcome, terms);
 }

@@ -1,5 +1,6 @@
 #include "cmd/proof_report.h"
 
+#include "base/text.h"
 #include "cmd/sheet.h"
 #include "report/format.h"
 #include "report/terminal.h"
@@ -40,6 +41,14 @@ void tf_proof_report_append(const tf_proof *proof, const tf_terms *terms, bson_t
     tf_append_array(out, "remainingIds", proof->remaining_ids);
     tf_append_array(out, "refusedIds", proof->refused_ids);
     tf_append_array(out, "findings", proof->findings);
+    if (proof->archived_upto) {
+        bson_t archive;
+        BSON_APPEND_DOCUMENT_BEGIN(out, "archived", &archive);
+        BSON_APPEND_INT64(&archive, "upto", proof->archived_upto);
+        BSON_APPEND_UTF8(&archive, "file", proof->archive);
+        bson_append_document_end(out, &archive);
+    } else
+        BSON_APPEND_NULL(out, "archived");
 }
 
 bool tf_proof_report_has_findings(const tf_proof *proof)
@@ -113,6 +122,19 @@ static void print_counts(const tf_proof *proof, const tf_terms *terms)
         tf_table_add(table, TF_CELL_TEXT("amount"), TF_CELL_TEXT(TF_NUMBER(terms, proof->amount)),
                      TF_CELL_TEXT(terms->unit));
     tf_table_print(table, stdout);
+}
+
+static void print_archive(const tf_proof *proof)
+{
+    char said[512];
+    if (!proof->archived_upto)
+        return;
+    snprintf(said, sizeof said,
+             "The events of this run were archived (all up to event %s, newest file '%s'): its closing event is not here to be "
+             "compared. 'tokenfix history --verify --file FILE' examines the file.",
+             TF_COUNT(proof->archived_upto), TF_WORD(proof->archive));
+    printf("\n");
+    tf_text_wrap(stdout, said, 0, 0, tf_terminal_of(stdout).width);
 }
 
 static void cell_of(const bson_iter_t *row, const char *key, char *out, size_t size)
@@ -218,6 +240,7 @@ void tf_proof_report_print(const tf_proof *proof, const tf_terms *terms)
 {
     print_verdict(proof);
     print_counts(proof, terms);
+    print_archive(proof);
     print_findings(proof);
     tf_ids_print("Changed later", proof->changed_ids, proof->changed_later);
     tf_ids_print("Missing", proof->missing_ids, proof->missing);

@@ -26,6 +26,18 @@ static bool check_file(int fd, const char *path, tf_error *err)
     return true;
 }
 
+static int open_file(const char *path, tf_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int reason = errno;
+    if (fd == -1) {
+        tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be read", TF_WORD(path));
+        tf_error_detail(err, "%s", strerror(reason));
+        tf_error_hint(err, "Check the name, and that you may read the file.");
+    }
+    return fd;
+}
+
 static bool read_line(int fd, char *out, size_t size)
 {
     size_t used = 0;
@@ -42,13 +54,9 @@ static bool read_line(int fd, char *out, size_t size)
 
 bool tf_secret_file_read(const char *path, const char *what, char *out, size_t size, tf_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    int reason = errno;
-    if (fd == -1) {
-        tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be read", TF_WORD(path));
-        tf_error_detail(err, "%s", strerror(reason));
-        return tf_error_hint(err, "Check the name, and that you may read the file.");
-    }
+    int fd = open_file(path, err);
+    if (fd == -1)
+        return false;
     bool good = check_file(fd, path, err);
     if (good && !read_line(fd, out, size))
         good = tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' cannot be read or is too long", TF_WORD(path));
@@ -64,4 +72,21 @@ bool tf_secret_file_read(const char *path, const char *what, char *out, size_t s
         return true;
     tf_error_set(err, TF_ERR_USAGE, "the first line of '%s' is empty", TF_WORD(path));
     return tf_error_hint(err, "Put %s into it.", what);
+}
+
+bool tf_secret_file_read_all(const char *path, char *out, size_t size, size_t *length, tf_error *err)
+{
+    int fd = open_file(path, err);
+    if (fd == -1)
+        return false;
+    bool good = check_file(fd, path, err);
+    size_t used = 0;
+    ssize_t got = 0;
+    while (good && used < size && (got = read(fd, out + used, size - used)) > 0)
+        used += (size_t)got;
+    if (good && (got < 0 || used == size))
+        good = tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be read or is too long", TF_WORD(path));
+    close(fd);
+    *length = used;
+    return good;
 }

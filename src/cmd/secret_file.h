@@ -11,4 +11,7 @@
  * by its group for whoever is not root himself: that is how services (Kubernetes: fsGroup) are given theirs. */
 bool tf_secret_file_read(const char *path, const char *what, char *out, size_t size, tf_error *err);
 
+/* Reads all of it, fewer than `size` bytes; *length are filled. As above, but that it may be empty. */
+bool tf_secret_file_read_all(const char *path, char *out, size_t size, size_t *length, tf_error *err);
+
 #endif

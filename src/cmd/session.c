@@ -1,5 +1,8 @@
 #include "cmd/session.h"
 
+#include <openssl/crypto.h>
+
+#include "cmd/secret_file.h"
 #include "cmd/version.h"
 #include "report/output.h"
 
@@ -75,7 +78,29 @@ bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_mi
     tf_engine_init(&session->engine, &session->client, migration);
     session->engine.observer = (tf_observer){.arg = session, .progress = show_progress, .message = show_message, .paused = show_pause};
     session->engine.settings.tool_version = tf_version();
+    session->engine.store.signer = session->signer;
     return true;
+}
+
+bool tf_session_sign(tf_session *session, const tf_globals *globals, tf_error *err)
+{
+    char pem[16384];
+    size_t length = 0;
+    if (!globals->sign_key) {
+        if (!globals->sign)
+            return true;
+        tf_error_set(err, TF_ERR_USAGE, "option '--sign' needs a key");
+        return tf_error_hint(err, "Name it by --sign-key FILE or TOKENFIX_SIGN_KEY; 'tokenfix history --make-key FILE' makes one.");
+    }
+    if (tf_secret_file_read_all(globals->sign_key, pem, sizeof pem, &length, err))
+        session->signer = tf_key_parse(pem, length, true, globals->sign_key, err);
+    OPENSSL_cleanse(pem, sizeof pem);
+    return session->signer != NULL;
+}
+
+bool tf_session_open_to_write(tf_session *session, const tf_globals *globals, const tf_migration *migration, tf_error *err)
+{
+    return tf_session_sign(session, globals, err) && tf_session_open(session, globals, migration, err);
 }
 
 void tf_session_settle(tf_session *session)
@@ -91,5 +116,7 @@ void tf_session_done(tf_session *session)
     if (session->open)
         tf_client_leave(&session->client);
     tf_connection_done(&session->connection);
+    tf_key_free(session->signer);
+    session->signer = NULL;
     session->open = false;
 }

@@ -6,6 +6,7 @@
 #define TF_CMD_SESSION_H
 
 #include "base/command.h"
+#include "base/key.h"
 #include "cmd/connection.h"
 #include "engine/engine.h"
 #include "report/progress.h"
@@ -21,11 +22,19 @@ typedef struct tf_session {
     char reason[24];        /* of the pause that goes on; empty: none */
     char note[320];
     unsigned progress_flags;
+    tf_key *signer; /* of the audit trail; NULL: none */
 } tf_session;
 
 /* Connects as the global options say and makes an engine for `migration` (NULL where a run names it), whose observer
  * draws progress and prints messages on standard error. */
 bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_migration *migration, tf_error *err);
+
+/* Reads the key that signs what the command writes to the audit trail, where one is named. USAGE: it cannot be read, is none, others
+ * may read it, or --sign demands one and none is named. */
+bool tf_session_sign(tf_session *session, const tf_globals *globals, tf_error *err);
+
+/* For commands that write: opens the connection with the key read before. */
+bool tf_session_open_to_write(tf_session *session, const tf_globals *globals, const tf_migration *migration, tf_error *err);
 
 /* Ends the progress line: to be called before anything else is printed. */
 void tf_session_settle(tf_session *session);

@@ -109,7 +109,7 @@ static bool begin(up_args *wanted, const tf_globals *globals, const char *word, 
     bool by_run = !word && wanted->resume && *wanted->resume;
     const tf_migration *migration = NULL;
     if (!check(wanted, globals, err) || (!by_run && !(migration = tf_migration_find(word, err))) ||
-        !tf_session_open(session, globals, migration, err))
+        !tf_session_open_to_write(session, globals, migration, err))
         return false;
     set(wanted, tf_options_source(globals->command_options, "on-error") == TF_SOURCE_FLAG, &session->engine.settings);
     if (!tf_manners_read(&wanted->manners, &session->engine.settings, err))
@@ -224,6 +224,7 @@ static int preview(tf_session *session, const up_args *wanted, bool json)
         tf_error_hint(&err,
                       "This program does not have the run's migration and shows no preview; with --confirm --yes it "
                       "goes on with the repair that is stored in the run.");
+        tf_attempt_failed(&session->engine, "up", &err);
         return tf_output_error(&err, NULL, NULL, json);
     }
     bool good = tf_plan_make(&session->engine, 10, 0, 0, &plan, &err);
@@ -239,7 +240,10 @@ static int preview(tf_session *session, const up_args *wanted, bool json)
         printf("\n");
         fflush(stdout);
     }
-    return ask(session, wanted, &plan, &err) ? -1 : unconfirmed(session, &plan, &err, json);
+    if (ask(session, wanted, &plan, &err))
+        return -1;
+    tf_attempt_failed(&session->engine, "up", &err);
+    return unconfirmed(session, &plan, &err, json);
 }
 
 static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
@@ -254,6 +258,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         tf_session_settle(&session);
         if (err.code == TF_ERR_COMPLETED && wanted->if_needed)
             return not_needed(&session, "completed", err.message, globals->json);
+        tf_attempt_failed(&session.engine, "up", &err);
         return tf_output_error(&err, NULL, NULL, globals->json);
     }
     if (wanted->dry_run || !wanted->confirm || !tf_confirm_given(wanted->yes)) {
@@ -261,9 +266,13 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         if (status >= 0)
             return status;
     }
+    session.engine.settings.confirmed_by = tf_confirm_how(wanted->yes);
     tf_stop_install(tf_output_ended);
+    tf_attempt_confirmed(&session.engine, "up");
     bool good = tf_up(&session.engine, &outcome, &err);
     tf_session_settle(&session);
+    if (!good && !outcome.run[0])
+        tf_attempt_failed(&session.engine, "up", &err);
     if (good && outcome.nothing)
         return not_needed(&session, "completed", "Nothing to repair.", globals->json);
     int status = good ? succeed(&session, &outcome, NULL, globals->json) : fail(&session, &outcome, &err, globals->json);

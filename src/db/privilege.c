@@ -137,6 +137,18 @@ static bool is_open(mongoc_client_t *client, bool *open, tf_error *err)
     return false;
 }
 
+bool tf_privileges_name(mongoc_client_t *client, char *into, size_t size, tf_error *err)
+{
+    tf_op op = {.client = client, .db = "admin", .what = "ask who is logged in"};
+    _cleanup_bson_ bson_t status = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("connectionStatus", BCON_INT32(1));
+    if (!tf_op_command(&op, command, &status, err))
+        return false;
+    into[0] = '\0';
+    read_user(&status, into, size);
+    return true;
+}
+
 bool tf_privileges_read(mongoc_client_t *client, tf_privileges *out, tf_error *err)
 {
     tf_op op = {.client = client, .db = "admin", .what = "ask which privileges are held"};

@@ -26,6 +26,9 @@ void tf_privileges_from(const bson_t *status, bool open, tf_privileges *out);
  * whole database, or on all of them, does not reach its system collections. */
 bool tf_privilege_held(const tf_privileges *privileges, const char *db, const char *collection, const char *action);
 
+/* Only who is logged in: "name@database", empty where nobody is. */
+bool tf_privileges_name(mongoc_client_t *client, char *into, size_t size, tf_error *err);
+
 /* Who is logged in, for the audit trail: "name@database"; NULL: nobody. Borrowed. */
 const char *tf_privileges_user(const tf_privileges *privileges);
 

@@ -52,12 +52,15 @@ void tf_role_document(const char *kind, const char *db, const char *state_db, co
     static const char *const watch[] = {"replSetGetStatus", "replSetGetConfig", "serverStatus", "getParameter", NULL};
     static const char *const repair[] = {"find", "update", NULL}, *const look[] = {"find", NULL};
     static const char *const keep[] = {
-        "find", "insert", "createCollection", "createIndex", "listCollections", "listIndexes", "dbStats", NULL};
+        "find", "insert", "createCollection", "listCollections", "listIndexes", "dbStats", NULL};
     static const char *const read[] = {"find", "listCollections", "listIndexes", "dbStats", NULL};
     static const char *const add[] = {"insert", "createCollection", "createIndex", NULL};
     static const char *const delete[] = {"find",        "remove",  "dropCollection", "listCollections",
                                          "listIndexes", "dbStats", "collStats",      NULL};
-    static const char *const update[] = {"update", NULL}, *const changing[] = {"runs", "partitions", "ledger", NULL};
+    static const char *const append[] = {"insert", NULL}; /* who removes leaves that in the audit trail */
+    static const char *const update[] = {"update", "createIndex", NULL}, *const changing[] = {"runs", "partitions", "ledger", NULL};
+    /* not everywhere: an index of a date may let documents expire, and so remove events and backups */
+    static const char *const index[] = {"createIndex", NULL}, *const indexed[] = {"batches", NULL};
     if (strcmp(kind, "monitor") == 0) {
         grant(privileges, NULL, NULL, watch);
     } else if (strcmp(kind, "audit") == 0 || strcmp(kind, "auditor") == 0) {
@@ -67,10 +70,13 @@ void tf_role_document(const char *kind, const char *db, const char *state_db, co
             grant(privileges, state_db, "audits", add);
     } else if (strcmp(kind, "purge") == 0) {
         grant(privileges, state_db, "", delete);
+        grant(privileges, state_db, "events", append);
     } else {
         grant_repaired(privileges, db, collection, other_read_collections, repair);
         grant(privileges, state_db, "", keep);
         for (const char *const *at = changing; *at; at++)
             grant(privileges, state_db, *at, update);
+        for (const char *const *at = indexed; *at; at++)
+            grant(privileges, state_db, *at, index);
     }
 }

@@ -9,7 +9,7 @@
  *   monitor  what the server says about itself and its set; no data
  *   audit    verify, status, history, preview: reads what `run` reads, writes nothing
  *   auditor  the same, and keeps what audits found: inserts into state_db.audits
- *   purge    deletes in state_db, and sees there what; the user's documents it does not even read */
+ *   purge    deletes in state_db, and sees there what, and says so in the audit trail; the user's documents it does not even read */
 extern const char *const tf_role_kinds[];
 
 /* Appends to privileges (an empty array) those of a kind. other_read_collections are those of db it may read besides,

@@ -74,6 +74,30 @@ static void tell(const tf_context *whole)
         observer->progress(observer->arg, whole->run.down ? "restore" : "repair", done, whole->planned);
 }
 
+static int64_t done_so_far(const tf_context *whole)
+{
+    return whole->totals.applied + whole->totals.already + whole->totals.conflicts;
+}
+
+static int tenths_of(const tf_context *whole)
+{
+    int64_t done = done_so_far(whole);
+    return whole->planned <= 0 || done <= 0 ? 0 : done >= whole->planned ? 10 : (int)((double)done * 10 / (double)whole->planned);
+}
+
+/* The watch writes it down: no worker waits for the audit trail. */
+static void pass_milestone(tf_context *whole)
+{
+    int tenths = tenths_of(whole);
+    if (!whole->watch || tenths <= whole->tenths)
+        return;
+    whole->tenths = tenths;
+    tf_watch_milestone(whole->watch, &(tf_milestone){.percent = 10 * tenths,
+                                                     .documents = done_so_far(whole),
+                                                     .amount = whole->totals.amount,
+                                                     .batches = whole->totals.batches});
+}
+
 void tf_context_count(tf_context *context, const tf_totals *more, int64_t candidates)
 {
     tf_context *whole = context->whole ? context->whole : context;
@@ -86,6 +110,7 @@ void tf_context_count(tf_context *context, const tf_totals *more, int64_t candid
         whole->canary_left -= candidates < whole->canary_left ? candidates : whole->canary_left;
     context->canary_left = whole->canary_left;
     tell(whole);
+    pass_milestone(whole);
     pthread_mutex_unlock(&counting);
 }
 
@@ -207,6 +232,7 @@ bool tf_context_share(tf_context *context, tf_partition *partitions, size_t coun
                       .item = item,
                       .end = end};
     tell(context);
+    context->tenths = tenths_of(context);
     tf_pace_init(&context->pace, context->batch_size ? (size_t)context->batch_size : 1000, context->engine->settings.manners.batch_ms);
     if (tf_turns_end(context, tf_turns_begin(context, err) && tf_work_run(&shared, err), err))
         return true;

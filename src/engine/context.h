@@ -9,6 +9,7 @@
 #include "engine/pace.h"
 #include "engine/watch.h"
 #include "engine/work.h"
+#include "store/event.h"
 #include "store/partition.h"
 
 /* Counts of a run, all of documents but for `amount` and `batches`. */
@@ -30,6 +31,8 @@ struct tf_context {
     tf_heartbeat *heartbeat;
     bool journal;                    /* the strategy */
     int64_t planned;                 /* documents expected, for progress */
+    tf_head noted;                   /* the newest event that this process wrote of the run and waited for */
+    int tenths;                      /* of the planned documents: those that the trail has been told of */
     tf_totals totals;                /* of the run */
     tf_timings timings;              /* of the run */
     int workers;

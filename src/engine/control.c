@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/stop.h"
 #include "engine/engine.h"
+#include "engine/note.h"
 #include "engine/resolve.h"
 #include "engine/throttle.h"
 
@@ -124,11 +125,28 @@ static bool wait(const tf_engine *engine, tf_run *run, tf_request request, int64
     }
 }
 
+static void note(const tf_engine *engine, const tf_run *run, tf_request request)
+{
+    tf_event_type type = request == TF_REQUEST_PAUSE      ? TF_EVENT_PAUSE_REQUESTED
+                         : request == TF_REQUEST_CONTINUE ? TF_EVENT_CONTINUE_REQUESTED
+                                                          : TF_EVENT_CANCEL_REQUESTED;
+    _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("fence", BCON_INT64(run->fence));
+    tf_note_try(&engine->store, type, run->id, data, NULL, TF_NOTE_PATIENCE_MS);
+}
+
+static bool ask(const tf_engine *engine, const tf_run *run, tf_request request, tf_error *err)
+{
+    if (!tf_control_ask(&engine->store, run, request, err))
+        return false;
+    note(engine, run, request);
+    return true;
+}
+
 bool tf_control_run(const tf_engine *engine, tf_request request, int64_t wait_ms, tf_run *out, tf_error *err)
 {
     tf_run run = {0};
     bool ok = find(engine, &run, err) && check(engine, &run, request, err) &&
-              tf_control_ask(&engine->store, &run, request, err) && wait(engine, &run, request, wait_ms, err);
+              ask(engine, &run, request, err) && wait(engine, &run, request, wait_ms, err);
     if (ok)
         *out = run;
     else

@@ -276,6 +276,7 @@ bool tf_down(const tf_engine *engine, tf_outcome *out, tf_error *err)
         ok = tf_down_execute(&context, out, err);
     else if (context.run.doc)
         tf_outcome_fill(&context, out);
+    tf_outcome_read_head(engine, out);
     out->elapsed_ms = tf_clock_ms() - started;
     tf_context_done(&context);
     return ok;

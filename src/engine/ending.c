@@ -4,9 +4,9 @@
 #include "db/failure.h"
 #include "db/txn.h"
 #include "engine/lifecycle.h"
+#include "engine/note.h"
 #include "engine/opening.h"
 #include "store/batch.h"
-#include "store/event.h"
 
 #include <tokenfix/cleanup.h>
 
@@ -125,9 +125,16 @@ static tf_txn_verdict after_end(void *arg, tf_error *error, int attempt)
     return tf_failure_is_transient(error) ? TF_TXN_AGAIN : TF_TXN_STOP;
 }
 
+/* The run that was taken back: the seal has it too, so it may be missing. */
+static void note_target(const tf_context *context)
+{
+    _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("by", BCON_UTF8(context->run.id), "conflicts", BCON_INT64(context->totals.conflicts));
+    tf_note_try(&context->store, TF_EVENT_ROLLED_BACK, context->run.restores, data, NULL, TF_NOTE_PATIENCE_MS);
+}
+
 bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *err)
 {
-    _cleanup_bson_ bson_t seal = BSON_INITIALIZER, set = BSON_INITIALIZER;
+    _cleanup_bson_ bson_t seal = BSON_INITIALIZER, set = BSON_INITIALIZER, result = BSON_INITIALIZER;
     if (!tf_context_read_totals(context, err))
         return false;
     append_totals(context, &seal);
@@ -140,8 +147,11 @@ bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *e
     if (!append_seal(context, &seal, err))
         return false;
     TF_FAILPOINT("finish.before_event");
-    if (!tf_event_append(&context->store, context->run.id, context->run.down ? "down_completed" : "up_completed", &seal, err))
+    if (proof)
+        bson_copy_to_excluding_noinit(proof, &result, "findings", NULL);
+    if (!tf_note(context, context->run.down ? TF_EVENT_DOWN_COMPLETED : TF_EVENT_UP_COMPLETED, false, &seal, &result, err))
         return false;
+    tf_note_place(context, &set);
     TF_FAILPOINT("finish.before_completed");
     tf_heartbeat_stopp(&context->heartbeat); /* it must not see the run end and call that lost */
     ending e = {.context = context, .before = context->run, .set = &set};
@@ -160,6 +170,8 @@ bool tf_lifecycle_complete(tf_context *context, const bson_t *proof, tf_error *e
     } else
         ok = end_run(&e, err);
     TF_FAILPOINT("finish.after_completed");
+    if (ok && context->run.down)
+        note_target(context);
     return ok;
 }
 
@@ -176,7 +188,8 @@ bool tf_lifecycle_cancel(tf_context *context, tf_error *err)
     append_totals(context, &data);
     BSON_APPEND_UTF8(&data, "message", reason.message);
     TF_FAILPOINT("cancel.before_event");
-    ok = ok && tf_event_append(&context->store, context->run.id, "cancelled", &data, &failed);
+    ok = ok && tf_note(context, TF_EVENT_CANCELLED, false, &data, what, &failed);
+    tf_note_place(context, &set);
     TF_FAILPOINT("cancel.before_cancelled");
     ok = ok && tf_run_transition(&context->store, &context->run, TF_STATE_CANCELLED, false, &set, NULL, &failed);
     if (!ok)

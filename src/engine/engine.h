@@ -12,6 +12,7 @@
 #include "db/load.h"
 #include "engine/throttle.h"
 #include "store/control.h"
+#include "store/event.h"
 #include "store/run.h"
 #include "store/store.h"
 
@@ -47,6 +48,7 @@ typedef struct tf_settings {
     const char *on_conflict; /* "skip" (NULL) or "fields" */
     bool recreate_deleted;
     const char *tool_version;
+    const char *confirmed_by; /* how a command that writes was confirmed, for the audit trail: "--yes"; NULL: it was not */
     tf_manners manners;
 } tf_settings;
 
@@ -115,6 +117,8 @@ typedef struct tf_proof {
     int64_t remaining, new_defects, refused, gone, overtaken, conflicts;
     int64_t batches, amount;
     int64_t ledger_rows, explained, unexplained;
+    int64_t archived_upto; /* the run's closing event went into an archive, with all up to this one: the seal cannot be compared; 0: it did not */
+    char archive[256];     /* the newest archive's file */
     bson_t *changed_ids, *missing_ids, *remaining_ids, *refused_ids; /* arrays, at most 100 each */
     bson_t *unexplained_rows; /* array, at most 100: {owner, status, expected, found} */
     bson_t *findings;         /* array of {check, message}: what the chain, the hashes, the sums say; empty when ok */
@@ -159,6 +163,7 @@ typedef struct tf_outcome {
     int64_t held_ms[TF_PAUSES]; /* how long batches were held up, by reason; [TF_PAUSE_NONE]: by --nice */
     tf_timings timings;                               /* of the run */
     char failure[512]; /* up: why it was rolled back, where that met conflicts (state and conflict_ids tell) */
+    tf_head head;                                     /* of the audit trail when it ended; seq 0: not known */
     bool findings;                                    /* exit 3 instead of 0 */
     bool nothing;  /* up --again where nothing matches any more: no run was made */
     bool verified; /* proof is filled */
@@ -181,6 +186,13 @@ bool tf_down(const tf_engine *engine, tf_outcome *out, tf_error *err);
 
 /* The run that `down` would take back: for the question before it. *run is filled (tf_run_done). */
 bool tf_down_target(const tf_engine *engine, tf_run *run, tf_error *err);
+
+/* ---- attempts: for the audit trail ---- */
+
+/* That somebody confirmed a command ("up"), or that it failed before there was a run (`why`; one of the command line itself is
+ * none). Written where the state database can be, within 3 s; where it cannot, nothing else changes. */
+void tf_attempt_confirmed(const tf_engine *engine, const char *command);
+void tf_attempt_failed(const tf_engine *engine, const char *command, const tf_error *why);
 
 /* ---- pause, continue, cancel: from another process ---- */
 

@@ -4,18 +4,13 @@
 #include "base/failpoint.h"
 #include "db/failure.h"
 #include "db/txn.h"
+#include "engine/note.h"
 #include "engine/opening.h"
 #include "engine/planning.h"
 #include "engine/takeover.h"
 #include "engine/watch.h"
-#include "store/event.h"
 
 #include <tokenfix/cleanup.h>
-
-static bool note(tf_context *context, const char *type, const bson_t *data, tf_error *err)
-{
-    return tf_event_append(&context->store, context->run.id, type, data, err);
-}
 
 void tf_lifecycle_interrupt(tf_context *context, const tf_error *error)
 {
@@ -29,7 +24,7 @@ void tf_lifecycle_interrupt(tf_context *context, const tf_error *error)
     _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("error", BCON_DOCUMENT(what));
     tf_timings_append(&context->timings, set);
     if (tf_run_transition(&context->store, &context->run, TF_STATE_INTERRUPTED, false, set, NULL, &ignored))
-        tf_event_append(&context->store, context->run.id, "interrupted", what, &ignored);
+        tf_note_try(&context->store, TF_EVENT_INTERRUPTED, context->run.id, NULL, error, TF_NOTE_PATIENCE_MS);
 }
 
 static bool begin_failed(tf_context *context, const tf_error *error)
@@ -61,7 +56,7 @@ bool tf_lifecycle_begin_up(const tf_engine *engine, int64_t last, int64_t docume
     if (!tf_run_create(&engine->store, &doc, TF_STATE_PLANNED, &context->owner, NULL, err))
         return false;
     TF_FAILPOINT("begin.after_run");
-    if (tf_opening_load(context, id, err) && tf_opening_context(context, err) && note(context, "up_started", found, err) && tf_planning_run(context, err))
+    if (tf_opening_load(context, id, err) && tf_opening_context(context, err) && tf_note(context, TF_EVENT_UP_STARTED, true, found, NULL, err) && tf_planning_run(context, err))
         return true;
     return begin_failed(context, err);
 }
@@ -164,7 +159,7 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *targ
     }
     TF_FAILPOINT("begin.after_run");
     _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("restores", BCON_UTF8(target->id));
-    if (tf_opening_load(context, id, err) && tf_opening_context(context, err) && note(context, "down_started", data, err) && tf_planning_run(context, err))
+    if (tf_opening_load(context, id, err) && tf_opening_context(context, err) && tf_note(context, TF_EVENT_DOWN_STARTED, true, data, NULL, err) && tf_planning_run(context, err))
         return true;
     return begin_failed(context, err);
 }
@@ -181,12 +176,15 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
     if (!tf_takeover_fence_unfinished(engine, run->id, err))
         return false;
     TF_FAILPOINT("resume.before_take_over");
+    tf_takeover_from from;
+    tf_takeover_remember(run, &from);
     if (!tf_run_take_over(&engine->store, run, &context->owner, err))
         return false;
     TF_FAILPOINT("resume.after_take_over");
     if (!tf_partition_fence(&engine->store, run->id, run->fence, err))
         return false;
     TF_FAILPOINT("resume.after_fence");
+    tf_takeover_note(engine, run, &from);
     if (!tf_opening_load(context, run->id, err))
         return begin_failed(context, err);
     tf_context_read_timings(context); /* before anything may fail: the interruption stores them again */
@@ -195,12 +193,14 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
     bson_iter_t iter, at;
     if (bson_iter_init(&iter, context->run.doc) && bson_iter_find_descendant(&iter, "plan.documents", &at))
         context->planned = bson_iter_as_int64(&at);
-    if (!tf_context_read_totals(context, err) || !note(context, "resumed", NULL, err))
+    if (!tf_context_read_totals(context, err) || !tf_note(context, TF_EVENT_RESUMED, true, NULL, NULL, err))
         return begin_failed(context, err);
     if (!bson_has_field(context->run.doc, "planned")) /* its planning was interrupted: do it again */
         return tf_planning_run(context, err) || begin_failed(context, err);
+    _cleanup_bson_ bson_t place = BSON_INITIALIZER;
+    tf_note_place(context, &place);
     if (context->run.stored != TF_STATE_VERIFYING && context->run.stored != TF_STATE_RUNNING &&
-        !tf_run_transition(&context->store, &context->run, TF_STATE_RUNNING, true, NULL, NULL, err))
+        !tf_run_transition(&context->store, &context->run, TF_STATE_RUNNING, true, &place, NULL, err))
         return begin_failed(context, err);
     return true;
 }

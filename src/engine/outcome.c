@@ -35,6 +35,13 @@ void tf_outcome_fill(const tf_context *context, tf_outcome *out)
     memcpy(out->held_ms, context->held_ms, sizeof out->held_ms);
 }
 
+void tf_outcome_read_head(const tf_engine *engine, tf_outcome *out)
+{
+    tf_error ignored = {0};
+    if (out->run[0])
+        tf_event_newest(&engine->store, &out->head, &ignored);
+}
+
 bool tf_outcome_read_conflicts(const tf_context *context, tf_outcome *out, tf_error *err)
 {
     tf_op op = tf_store_op(&context->store, NULL, "read the conflicts");

@@ -4,6 +4,7 @@
 #include "check/balance.h"
 #include "db/collection.h"
 #include "db/failure.h"
+#include "engine/note.h"
 #include "engine/settle.h"
 #include "engine/split.h"
 #include "store/batch.h"
@@ -156,6 +157,7 @@ bool tf_planning_run(tf_context *context, tf_error *err)
         return false;
     TF_FAILPOINT("plan.before_running");
     _cleanup_(bson_destroyp) bson_t *set = BCON_NEW("planned", BCON_BOOL(true));
+    tf_note_place(context, set);
     if (!tf_run_transition(&context->store, &context->run, TF_STATE_RUNNING, true, set, NULL, err))
         return false;
     TF_FAILPOINT("plan.after_running");

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/stop.h"
+#include "engine/note.h"
 #include "store/partition.h"
 
 #include <inttypes.h>
@@ -13,16 +14,36 @@ static void say(const tf_engine *engine, const char *text)
         engine->observer.message(engine->observer.arg, text);
 }
 
+void tf_takeover_remember(const tf_run *run, tf_takeover_from *from)
+{
+    *from = (tf_takeover_from){.held = run->active, .pid = run->owner.pid, .fence = run->fence};
+    snprintf(from->user, sizeof from->user, "%s", run->owner.user);
+    snprintf(from->host, sizeof from->host, "%s", run->owner.host);
+}
+
+void tf_takeover_note(const tf_engine *engine, const tf_run *run, const tf_takeover_from *from)
+{
+    if (!from->held)
+        return;
+    _cleanup_(bson_destroyp) bson_t *data =
+        BCON_NEW("from", "{", "user", BCON_UTF8(from->user), "host", BCON_UTF8(from->host), "pid", BCON_INT64(from->pid), "fence",
+                 BCON_INT64(from->fence), "}", "fence", BCON_INT64(run->fence));
+    tf_note_try(&engine->store, TF_EVENT_TAKEN_OVER, run->id, data, NULL, TF_NOTE_PATIENCE_MS);
+}
+
 /* The run is not ours to go on with: its owner is shut out and it becomes interrupted. */
 static bool fence_run(const tf_engine *engine, tf_run *run, tf_error *err)
 {
     if (run->active) {
         tf_owner self;
+        tf_takeover_from from;
         tf_owner_self(&self);
+        tf_takeover_remember(run, &from);
         if (!tf_run_take_over(&engine->store, run, &self, err))
             return false;
         if (!tf_partition_fence(&engine->store, run->id, run->fence, err))
             return false;
+        tf_takeover_note(engine, run, &from);
         return tf_run_transition(&engine->store, run, TF_STATE_INTERRUPTED, false, NULL, NULL, err);
     }
     return tf_partition_fence(&engine->store, run->id, run->fence, err);

@@ -4,10 +4,10 @@
 #include "db/collection.h"
 #include "engine/down.h"
 #include "engine/lifecycle.h"
+#include "engine/note.h"
 #include "engine/outcome.h"
 #include "engine/resolve.h"
 #include "engine/verify.h"
-#include "store/event.h"
 
 #include <inttypes.h>
 #include <tokenfix/cleanup.h>
@@ -198,6 +198,7 @@ static bool roll_back(tf_context *context, tf_outcome *out, tf_error *err)
     tf_outcome undone = {0};
     tf_error failed = {0};
     say(context->engine, "the run failed and is being rolled back");
+    tf_note_try(&context->store, TF_EVENT_ROLLBACK, context->run.id, NULL, err, TF_NOTE_PATIENCE_MS);
     tf_heartbeat_stopp(&context->heartbeat);
     context->planned = context->totals.applied;
     int64_t last = 0;
@@ -292,6 +293,13 @@ static bool finish(tf_context *context, const tf_migration *migration, tf_outcom
     return true;
 }
 
+static void note_canary(const tf_context *context, const tf_outcome *out)
+{
+    _cleanup_(bson_destroyp) bson_t *data =
+        BCON_NEW("documents", BCON_INT64(context->totals.applied), "verified", BCON_BOOL(out->verified && out->proof.ok));
+    tf_note_try(&context->store, TF_EVENT_CANARY, context->run.id, data, NULL, TF_NOTE_PATIENCE_MS);
+}
+
 static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
 {
     tf_error ignored = {0};
@@ -312,6 +320,8 @@ static bool execute(tf_context *context, tf_outcome *out, tf_error *err)
         bool canary = !ok && err->code == TF_ERR_INTERRUPTED && context->canary_left == 0;
         if (canary && !prove(context, false, out, &ignored))
             tf_error_detail(err, "the canary could not be verified: %s", ignored.message);
+        if (canary)
+            note_canary(context, out);
         stop(context, out, err);
         snprintf(out->proof.state, sizeof out->proof.state, "%s", out->state);
     }
@@ -359,6 +369,7 @@ bool tf_up(const tf_engine *engine, tf_outcome *out, tf_error *err)
         ok = execute(&context, out, err);
     else if (context.run.doc)
         tf_outcome_fill(&context, out);
+    tf_outcome_read_head(engine, out);
     out->elapsed_ms = tf_clock_ms() - started;
     tf_context_done(&context);
     return ok || out->nothing;

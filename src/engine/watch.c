@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/wake.h"
 #include "db/lag.h"
+#include "engine/note.h"
 #include "store/control.h"
-#include "store/event.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -27,6 +27,8 @@ struct tf_watch {
     void *arg;
     pthread_t thread;
     tf_wake wake;
+    pthread_mutex_t milestone_mutex;
+    tf_milestone milestone; /* still to be written */
 };
 
 /* ---- looking ---- */
@@ -111,10 +113,30 @@ static void report(tf_watch *watch, const tf_verdict *verdict)
     watch->reason = reason;
 }
 
-static void note(tf_watch *watch, const char *type, const bson_t *data)
+static void note(tf_watch *watch, tf_event_type type, const bson_t *data)
 {
-    tf_error ignored = {0};
-    tf_event_append(&watch->store, watch->run.id, type, data, &ignored);
+    tf_note_try(&watch->store, type, watch->run.id, data, NULL, TF_NOTE_PATIENCE_MS);
+}
+
+void tf_watch_milestone(tf_watch *watch, const tf_milestone *milestone)
+{
+    pthread_mutex_lock(&watch->milestone_mutex);
+    watch->milestone = *milestone;
+    pthread_mutex_unlock(&watch->milestone_mutex);
+}
+
+static void note_milestone(tf_watch *watch)
+{
+    pthread_mutex_lock(&watch->milestone_mutex);
+    tf_milestone passed = watch->milestone;
+    watch->milestone = (tf_milestone){0};
+    pthread_mutex_unlock(&watch->milestone_mutex);
+    if (passed.percent == 0 || watch->sight.shut_out)
+        return;
+    _cleanup_(bson_destroyp) bson_t *data =
+        BCON_NEW("percent", BCON_INT32(passed.percent), "documents", BCON_INT64(passed.documents), "amount", BCON_INT64(passed.amount),
+                 "batches", BCON_INT64(passed.batches));
+    note(watch, TF_EVENT_PROGRESS, data);
 }
 
 /* Short pauses come and go without a word in the state database, but for those that somebody asked for. */
@@ -127,7 +149,7 @@ static void store_state(tf_watch *watch, const tf_verdict *verdict, bool still)
     _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("reason", BCON_UTF8(name), "text", BCON_UTF8(verdict->text));
     if (verdict->kind == TF_GO && paused) {
         if (tf_run_transition(&watch->store, &watch->run, TF_STATE_RUNNING, true, NULL, NULL, &ignored))
-            note(watch, "continued", NULL);
+            note(watch, TF_EVENT_CONTINUED, NULL);
     } else if (verdict->kind != TF_WAIT)
         return;
     else if (paused && strcmp(watch->run.pause_reason, name) != 0) {
@@ -136,7 +158,7 @@ static void store_state(tf_watch *watch, const tf_verdict *verdict, bool still)
     } else if (!paused && still && (asked || tf_clock_ms() - watch->since >= SHORT_MS) &&
                tf_run_transition(&watch->store, &watch->run, TF_STATE_PAUSED, true, set, NULL, &ignored)) {
         snprintf(watch->run.pause_reason, sizeof watch->run.pause_reason, "%s", name);
-        note(watch, "paused", data);
+        note(watch, TF_EVENT_PAUSED, data);
     }
 }
 
@@ -148,6 +170,7 @@ static void turn(tf_watch *watch, mongoc_client_t *client)
     report(watch, &verdict);
     if (watch->run.stored == TF_STATE_RUNNING || watch->run.stored == TF_STATE_PAUSED)
         store_state(watch, &verdict, still);
+    note_milestone(watch);
 }
 
 /* ---- the thread ---- */
@@ -197,11 +220,13 @@ tf_watch *tf_watch_start(const tf_engine *engine, const tf_run *run, tf_watch_te
     watch->tell = tell;
     watch->arg = arg;
     tf_wake_init(&watch->wake);
+    pthread_mutex_init(&watch->milestone_mutex, NULL);
     turn(watch, engine->store.client);
     int failed = pthread_create(&watch->thread, NULL, keep_watch, watch);
     if (failed) {
         tf_error_errno(err, failed, "cannot start a thread");
         tf_wake_done(&watch->wake);
+        pthread_mutex_destroy(&watch->milestone_mutex);
         tf_throttle_free(watch->throttle);
         free(watch);
         return NULL;
@@ -215,7 +240,10 @@ void tf_watch_stop(tf_watch *watch, tf_run *run)
         return;
     tf_wake_end(&watch->wake);
     pthread_join(watch->thread, NULL);
+    watch->store.client = watch->engine->store.client;
+    note_milestone(watch);
     tf_wake_done(&watch->wake);
+    pthread_mutex_destroy(&watch->milestone_mutex);
     tf_throttle_free(watch->throttle);
     tf_lag_done(&watch->lag);
     run->stored = run->state = watch->run.stored;

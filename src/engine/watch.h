@@ -21,7 +21,16 @@ typedef void (*tf_watch_tell)(void *arg, tf_pause reason, const char *text);
  * else changes its state. NULL on failure. */
 tf_watch *tf_watch_start(const tf_engine *engine, const tf_run *run, tf_watch_tell tell, void *arg, tf_error *err);
 
-/* Ends the thread and brings *run's state up to date. Accepts NULL. */
+/* How far a run has come. */
+typedef struct tf_milestone {
+    int percent; /* of the documents planned; 0: none */
+    int64_t documents, amount, batches;
+} tf_milestone;
+
+/* To be written into the audit trail, by the watch and within its next turns; of several the last one. From any thread. */
+void tf_watch_milestone(tf_watch *watch, const tf_milestone *milestone);
+
+/* Ends the thread, writes the last milestone and brings *run's state up to date. Accepts NULL. */
 void tf_watch_stop(tf_watch *watch, tf_run *run);
 
 tf_throttle *tf_watch_throttle(tf_watch *watch);

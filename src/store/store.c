@@ -72,11 +72,11 @@ bool tf_store_prepare(const tf_store *store, tf_error *err)
     _cleanup_(bson_destroyp) bson_t *by_run =
         BCON_NEW("key", "{", "run", BCON_INT32(1), "partition", BCON_INT32(1), "seq", BCON_INT32(1), "}", "name", "by_run");
     _cleanup_(bson_destroyp) bson_t *partitions = BCON_NEW("key", "{", "run", BCON_INT32(1), "n", BCON_INT32(1), "}", "name", "by_run");
-    _cleanup_(bson_destroyp) bson_t *events = BCON_NEW("key", "{", "run", BCON_INT32(1), "}", "name", "by_run");
+    _cleanup_(bson_destroyp) bson_t *ledger = BCON_NEW("key", "{", "run", BCON_INT32(1), "}", "name", "by_run");
     return create_index(store, TF_RUNS, one_writer, err) && create_index(store, TF_RUNS, in_order, err) &&
            create_index(store, TF_BATCHES, by_run, err) &&
-           create_index(store, TF_PARTITIONS, partitions, err) && create_index(store, TF_EVENTS, events, err) &&
-           create_index(store, TF_LEDGER, events, err);
+           create_index(store, TF_PARTITIONS, partitions, err) &&
+           create_index(store, TF_LEDGER, ledger, err); /* none of the events: who may index them may let them expire */
 }
 
 bool tf_store_create_backup(const tf_store *store, const char *run, const bson_t *collation, tf_error *err)

@@ -19,6 +19,7 @@ typedef struct tf_store {
     char repaired[64];   /* the repaired database */
     char prefix[16];
     const char *comment; /* of every operation: "tokenfix/<run>/<batch>"; NULL: "tokenfix" */
+    const struct tf_key *signer; /* signs the events; NULL: nobody. Borrowed */
 } tf_store;
 
 /* Names of collections, to be handed to tf_store_name. */

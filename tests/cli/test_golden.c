@@ -15,6 +15,7 @@ static const char *const changing[] = {
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?Z?", /* a time */
     "[0-9.,]+ (ms|s|min|h|MiB|MB|KB|GB|GiB|KiB|B)([^a-z]|$)", /* a duration, a size */
     "[0-9.,]+/s",                                             /* a rate */
+    "[0-9]+:[0-9a-f]{64}",                                    /* an event's place */
     "127\\.0\\.0\\.1:[0-9]+",
     "detail: [^\n]*", /* the driver's words */
 };

@@ -116,6 +116,8 @@ static void role__of_a_purge_deletes_backups_and_records(void **state)
         {"delete from a backup", ON_STATE, "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": 0}, \"limit\": 1}]}"},
         {"drop a backup", ON_STATE, "{\"drop\": \"%s\"}"},
         {"delete a batch", ON_STATE, "{\"delete\": \"batches\", \"deletes\": [{\"q\": {}, \"limit\": 0}]}"},
+        {"say so in the audit trail", ON_STATE, "{\"insert\": \"events\", \"documents\": [{}]}"},
+        {"delete an event", ON_STATE, "{\"delete\": \"events\", \"deletes\": [{\"q\": {\"_id\": 1}, \"limit\": 1}]}"},
         {"delete a partition", ON_STATE, "{\"delete\": \"partitions\", \"deletes\": [{\"q\": {}, \"limit\": 0}]}"},
     };
     tf_fixture *f = *state;
@@ -142,7 +144,8 @@ static void role__of_a_purge_neither_changes_records_nor_touches_the_users_data(
         {"insert into a backup", ON_STATE, "{\"insert\": \"%s\", \"documents\": [{}]}"},
         {"change a run", ON_STATE,
          "{\"update\": \"runs\", \"updates\": [{\"q\": {}, \"u\": {\"$set\": {\"state\": \"completed\"}}}]}"},
-        {"add an event", ON_STATE, "{\"insert\": \"events\", \"documents\": [{}]}"},
+        {"change an event", ON_STATE, "{\"update\": \"events\", \"updates\": [{\"q\": {}, \"u\": {\"$set\": {\"a\": 1}}}]}"},
+        {"add a batch", ON_STATE, "{\"insert\": \"batches\", \"documents\": [{}]}"},
         {"drop the index of the lease", ON_STATE, "{\"dropIndexes\": \"runs\", \"index\": \"one_writing_run\"}"},
         {"drop the whole state", ON_STATE, "{\"dropDatabase\": 1}"},
         {"read another database", ON_OTHER, "{\"find\": \"things\"}"},
@@ -156,9 +159,10 @@ static void role__of_a_purge_neither_changes_records_nor_touches_the_users_data(
     expect_denied(f, uri, backup, denials, COUNT(denials));
     REFUSED(f, uri, "status");
     REFUSED(f, uri, "verify");
-    REFUSED(f, uri, "down", "--confirm", "--yes");
     _cleanup_free_ char *after = hash_of_all(f->client);
     assert_string_equal(before, after);
+    REFUSED(f, uri, "down", "--confirm", "--yes"); /* and that goes into the trail */
+    assert_true(tf_fixture_count(f, f->state_db, "events", "{\"type\": \"refused\", \"data.command\": \"down\"}") > 0);
 }
 
 /* ---- monitor ---- */

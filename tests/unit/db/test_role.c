@@ -24,10 +24,11 @@ static void role__of_a_run_is_the_documented_one(void **state)
         "{ \"resource\" : { \"db\" : \"d\", \"collection\" : \"\" }, \"actions\" : [ \"listIndexes\", "
         "\"listCollections\", \"collStats\", \"dbStats\" ] }, "
         "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"\" }, \"actions\" : [ \"find\", \"insert\", "
-        "\"createCollection\", \"createIndex\", \"listCollections\", \"listIndexes\", \"dbStats\" ] }, "
-        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"runs\" }, \"actions\" : [ \"update\" ] }, "
-        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"partitions\" }, \"actions\" : [ \"update\" ] }, "
-        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"ledger\" }, \"actions\" : [ \"update\" ] } ]");
+        "\"createCollection\", \"listCollections\", \"listIndexes\", \"dbStats\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"runs\" }, \"actions\" : [ \"update\", \"createIndex\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"partitions\" }, \"actions\" : [ \"update\", \"createIndex\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"ledger\" }, \"actions\" : [ \"update\", \"createIndex\" ] }, "
+        "{ \"resource\" : { \"db\" : \"s\", \"collection\" : \"batches\" }, \"actions\" : [ \"createIndex\" ] } ]");
 }
 
 static void role__of_a_monitor_sees_the_cluster_and_no_data(void **state)
@@ -67,7 +68,8 @@ static void role__of_a_purge_reaches_the_state_database_only(void **state)
 {
     (void)state;
     expect("purge", "[ { \"resource\" : { \"db\" : \"s\", \"collection\" : \"\" }, \"actions\" : [ \"find\", \"remove\", "
-                    "\"dropCollection\", \"listCollections\", \"listIndexes\", \"dbStats\", \"collStats\" ] } ]");
+                    "\"dropCollection\", \"listCollections\", \"listIndexes\", \"dbStats\", \"collStats\" ] },"
+                    " { \"resource\" : { \"db\" : \"s\", \"collection\" : \"events\" }, \"actions\" : [ \"insert\" ] } ]");
 }
 
 int main(void)
