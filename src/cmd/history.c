@@ -99,9 +99,9 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
 const tf_command tf_cmd_history = {
     .name = "history",
     .synopsis = "[RUN]",
-    .summary = "Show the runs, newest first, or the batches and events of one; examine and archive the audit trail",
+    .summary = "Show the runs, or the batches and events of one; examine the audit trail",
     .description =
-        "RUN is the id of a run or a migration, which means its newest run.\n\n"
+        "Without a word the runs, newest first. RUN is the id of a run or a migration, which means its newest run.\n\n"
         "The audit trail is one chain of events of all runs. --verify walks it and ends with 3 at its first break; --head "
         "and --public-key let it notice more (docs/audit-trail.md). --export writes it into a file that can be examined "
         "anywhere. --archive does the same with the old part, and removes that; all else changes nothing.",

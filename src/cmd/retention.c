@@ -13,22 +13,14 @@
 
 #define COMMAND "history --archive"
 
+/* A bare number would be seconds: nobody means that here. */
 bool tf_retention_age(const char *text, int64_t *ms, tf_error *err)
 {
-    static const struct {
-        char unit;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}, {'y', 31536000000}};
-    char number[24] = "";
     size_t length = strlen(text);
-    int64_t n = 0, factor = 0;
-    for (size_t i = 0; length && i < sizeof units / sizeof *units; i++)
-        if (units[i].unit == text[length - 1])
-            factor = units[i].ms;
-    if (factor && length <= sizeof number)
-        snprintf(number, sizeof number, "%.*s", (int)length - 1, text);
-    if (factor && tf_number_int64(number, &n) == TF_NUMBER_OK && n >= 0 && n <= (int64_t)36500 * 86400000 / factor) {
-        *ms = n * factor;
+    bool unit = length > 0 && (text[length - 1] < '0' || text[length - 1] > '9');
+    int64_t age = 0;
+    if (unit && tf_number_duration(text, &age) == TF_NUMBER_OK && age <= INT64_C(100) * 365 * 86400000) {
+        *ms = age;
         return true;
     }
     tf_error_set(err, TF_ERR_USAGE, "option '--older-than': '%s' is not an age", TF_WORD(text));

@@ -400,6 +400,7 @@ static void options__that_contradict_each_other_are_refused(void **state)
         {"--archive", "x", "--older-than", "-1d"},
         {"--archive", "x", "--older-than", "1000y"},
         {"--archive", "x", "--older-than", "d"},
+        {"--archive", "x", "--older-than", "90"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *argv[10] = {"history"};
