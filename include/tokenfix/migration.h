@@ -32,7 +32,13 @@ typedef struct tf_check {
      * (how much it counts, else 1), `amount`, and `owner`. Checks with the same text share one pass over the data. */
     const char *source;
     const char *narrowed; /* the same where the audit is narrowed: applied to all documents */
-    const char *probe;    /* a cheap question before: stages that yield nothing where there is nothing to find */
+    int pass;             /* of the documents themselves: those with the same number share a pass, passes run side by side */
+    /* Cheap questions before `source` is applied. Premise, a query, is asked in a pass over the documents; where none matches there
+     * is nothing to find. Probe, stages, is applied to those that match (or to all): its _ids are values of the field `among`, and
+     * where they are few only documents with these values are looked at; where there are none there is nothing to find. */
+    const char *premise;
+    const char *probe;
+    const char *among;
     const char *where;    /* a query; NULL: all that comes out */
     const char *shows;    /* a projection: what examples of documents show besides _id and the ledger's fields */
     const char *key;      /* what the _id of what comes out is called in examples; NULL: _id */
@@ -45,7 +51,8 @@ typedef struct tf_check {
     int64_t high_above_amount; /* likewise of the amount */
     const char *user_key; /* its name in the report by user; NULL: it is not in it */
     bool user_flag;       /* there it is true or false, not a number */
-    bool ledger;          /* no aggregation: the ledger of the newest finished run against today's balances */
+    bool ledger; /* no aggregation: the ledger of the newest finished run against the balances of today. Premise: amounts that are no
+                  * whole numbers; where none matches, plain sums will do */
 } tf_check;
 
 /* An index that the application counts on: where it is missing, what watches the system's health says so. */

@@ -35,7 +35,12 @@ static void append_since(const tf_repair *repair, int64_t started, bson_t *group
 /* Quick: a document within the key of a $group, the owner, costs half as much again as its fields one by one. But among these the
  * server takes a field that is missing and one that is undefined for the same, so that such accounts are withheld; and a single
  * one that is missing for null, so that a ledger with one field is added up exactly. */
-typedef enum { EXACT, QUICK, LACKING /* exactly, only the accounts that QUICK withholds */ } reading;
+typedef enum {
+    EXACT,
+    QUICK,
+    PLAIN,  /* QUICK, and the amounts are added up as they are: the server's quicker engine has no types of numbers */
+    LACKING /* exactly, only the accounts that QUICK withholds */
+} reading;
 
 /* Appends {$match: {$expr: …}}: documents that lack a field of their owner. */
 static void append_lacking(const tf_repair *repair, bson_t *pipeline, uint32_t *n)
@@ -53,8 +58,19 @@ static void append_lacking(const tf_repair *repair, bson_t *pipeline, uint32_t *
     tf_array_append_document(pipeline, n, match);
 }
 
-static void append_groups(const tf_repair *repair, bool quick, int64_t started, bson_t *pipeline, uint32_t *n)
+/* A plain sum as a whole number; "inexact" where a double may have lost some of it. */
+static void append_whole(bson_t *push)
 {
+    const double limit = 9007199254740992.0;
+    BCON_APPEND(push, "amount", "{", "$cond", "[", "{", "$and", "[", "{", "$gt", "[", BCON_UTF8("$amount"), BCON_DOUBLE(-limit), "]", "}", "{",
+                "$lt", "[", BCON_UTF8("$amount"), BCON_DOUBLE(limit), "]", "}", "]", "}", "{", "$toLong", BCON_UTF8("$amount"), "}",
+                BCON_UTF8("inexact"), "]", "}");
+}
+
+static void append_groups(const tf_repair *repair, reading how, int64_t started, bson_t *pipeline, uint32_t *n)
+{
+    const bool quick = how == QUICK || how == PLAIN;
+    _cleanup_bson_ bson_t push = BSON_INITIALIZER;
     _cleanup_bson_ bson_t key = BSON_INITIALIZER, owner = BSON_INITIALIZER, group = BSON_INITIALIZER, sum = BSON_INITIALIZER;
     char status[300];
     snprintf(status, sizeof status, "$%s", repair->ledger.status);
@@ -66,14 +82,24 @@ static void append_groups(const tf_repair *repair, bool quick, int64_t started, 
         BSON_APPEND_UTF8(&owner, "_id", "$_id.o");
     }
     BSON_APPEND_UTF8(&key, "s", status);
-    tf_amount_expression(&sum, "$sum", repair->ledger.amount, repair->ledger.scale);
+    if (how == PLAIN) {
+        char amount[300];
+        snprintf(amount, sizeof amount, "$%s", repair->ledger.amount);
+        BSON_APPEND_UTF8(&sum, "$sum", amount);
+    } else {
+        tf_amount_expression(&sum, "$sum", repair->ledger.amount, repair->ledger.scale);
+    }
     BSON_APPEND_DOCUMENT(&group, "_id", &key);
     BCON_APPEND(&group, "n", "{", "$sum", BCON_INT32(1), "}");
     BSON_APPEND_DOCUMENT(&group, "amount", &sum);
     if (started)
         append_since(repair, started, &group);
-    BCON_APPEND(&owner, "sums", "{", "$push", "{", "status", BCON_UTF8("$_id.s"), "n", BCON_UTF8("$n"), "amount", BCON_UTF8("$amount"),
-                "since", BCON_UTF8("$since"), "}", "}");
+    BCON_APPEND(&push, "status", BCON_UTF8("$_id.s"), "n", BCON_UTF8("$n"), "since", BCON_UTF8("$since"));
+    if (how == PLAIN)
+        append_whole(&push);
+    else
+        BSON_APPEND_UTF8(&push, "amount", "$amount");
+    BCON_APPEND(&owner, "sums", "{", "$push", BCON_DOCUMENT(&push), "}");
     _cleanup_(bson_destroyp) bson_t *first = BCON_NEW("$group", BCON_DOCUMENT(&group)), *second = BCON_NEW("$group", BCON_DOCUMENT(&owner));
     tf_array_append_document(pipeline, n, first);
     tf_array_append_document(pipeline, n, second);
@@ -86,7 +112,7 @@ static mongoc_cursor_t *open_cursor(const tf_op *op, const tf_repair *repair, re
     uint32_t n = 0;
     if (how == LACKING)
         append_lacking(repair, &pipeline, &n);
-    append_groups(repair, how == QUICK, started, &pipeline, &n);
+    append_groups(repair, how, started, &pipeline, &n);
     _cleanup_(bson_destroyp) bson_t *project =
         BCON_NEW("$project", "{", "_id", BCON_INT32(0), "owner", BCON_UTF8("$_id"), "sums", BCON_INT32(1), "}");
     tf_array_append_document(&pipeline, &n, project);
@@ -118,15 +144,18 @@ bool tf_accounts_walk(mongoc_cursor_t *owned, const tf_op *op, tf_accounts_visit
 }
 
 /* The sums must be whole 64-bit numbers; the server says otherwise by a double. */
-static bool sums_are_whole(const bson_t *account, tf_error *err)
+static bool sums_are_whole(const bson_t *account, bool *exact, tf_error *err)
 {
     bson_iter_t iter, sums, fields;
     int64_t ignored;
     if (!bson_iter_init_find(&iter, account, "sums") || !bson_iter_recurse(&iter, &sums))
         return true;
     while (bson_iter_next(&sums))
-        if (bson_iter_recurse(&sums, &fields) && bson_iter_find(&fields, "amount") &&
-            !tf_amount_read_sum(&fields, &ignored, err))
+        if (!bson_iter_recurse(&sums, &fields) || !bson_iter_find(&fields, "amount"))
+            continue;
+        else if (exact && !BSON_ITER_HOLDS_INT64(&fields))
+            *exact = false;
+        else if (!tf_amount_read_sum(&fields, &ignored, err))
             return false;
     return true;
 }
@@ -148,6 +177,7 @@ typedef struct guest {
     void *arg;
     reading how;
     bool withheld;
+    bool *exact; /* of a plain reading */
 } guest;
 
 static bool visit_whole(void *arg, tf_docs *some, tf_error *err)
@@ -157,14 +187,14 @@ static bool visit_whole(void *arg, tf_docs *some, tf_error *err)
     for (size_t i = 0; i < some->count; i++) {
         bson_t account;
         tf_docs_view(some, i, &account);
-        if (!sums_are_whole(&account, err))
+        if (!sums_are_whole(&account, g->how == PLAIN ? g->exact : NULL, err))
             return false;
-        bool lacks = g->how == QUICK && lacks_a_field(g->repair, &account);
+        bool lacks = (g->how == QUICK || g->how == PLAIN) && lacks_a_field(g->repair, &account);
         g->withheld = g->withheld || lacks;
         if (!lacks)
             tf_docs_add(&wanted, &account);
     }
-    return wanted.count == 0 || g->visit(g->arg, &wanted, err);
+    return wanted.count == 0 || (g->exact && !*g->exact) || g->visit(g->arg, &wanted, err);
 }
 
 static bool add_up(const tf_store *store, guest *g, int64_t started, tf_error *err)
@@ -182,4 +212,14 @@ bool tf_accounts_read(const tf_store *store, const tf_repair *repair, int64_t st
         return false;
     g.how = LACKING;
     return !g.withheld || add_up(store, &g, 0, err);
+}
+
+bool tf_accounts_read_plain(const tf_store *store, const tf_repair *repair, bool *exact, tf_accounts_visit visit, void *arg, tf_error *err)
+{
+    guest g = {.repair = repair, .visit = visit, .arg = arg, .how = PLAIN, .exact = exact};
+    *exact = true;
+    if (!add_up(store, &g, 0, err))
+        return false;
+    g.how = LACKING;
+    return !g.withheld || !*exact || add_up(store, &g, 0, err);
 }

@@ -16,8 +16,13 @@ static bool same_text(const char *a, const char *b)
 
 bool tf_check_shares(const tf_check *a, const tf_check *b)
 {
-    return !a->ledger && !b->ledger && !a->probe && !b->probe && same_text(a->collection, b->collection) && same_text(a->needs, b->needs) &&
-           same_text(a->source, b->source) && same_text(a->narrowed, b->narrowed);
+    return !a->ledger && !b->ledger && !a->probe && !b->probe && a->pass == b->pass && same_text(a->collection, b->collection) &&
+           same_text(a->needs, b->needs) && same_text(a->source, b->source) && same_text(a->narrowed, b->narrowed);
+}
+
+bool tf_check_has_premise(const tf_check *check, const tf_narrowing *narrowing)
+{
+    return check->premise && !(check->narrowed && tf_narrowing_is_narrow(narrowing));
 }
 
 static tf_op op_of(const tf_audit_input *input, const char *what)
@@ -155,26 +160,87 @@ static bool read_examples(const tf_audit_input *input, const tf_check *check, co
     return true;
 }
 
-/* ---- a pass ---- */
+/* ---- candidates ---- */
 
-/* Whether there can be anything to find. */
-static bool probe(const tf_audit_input *input, const tf_check *check, const char *what, bool *any, tf_error *err)
+void tf_candidates_done(tf_candidates *candidates)
 {
-    _cleanup_bson_ bson_t stages = BSON_INITIALIZER, reply = BSON_INITIALIZER;
-    tf_op op = op_of(input, what);
-    if (!tf_audit_probe(input->narrowing, check, &stages, err))
-        return false;
-    int got = tf_cursor_one(aggregate(input, &op, check, &stages), &op, &reply, err);
-    *any = got == 1;
-    return got >= 0;
+    if (candidates->values)
+        bson_destroy(candidates->values);
+    *candidates = (tf_candidates){0};
 }
 
-static bool look(const tf_audit_input *input, const tf_check *const *checks, size_t count, const char *what, bson_t *found, tf_error *err)
+/* Types that $in takes for nothing but themselves. */
+static bool may_be_asked_for(const bson_iter_t *value)
+{
+    switch (bson_iter_type(value)) {
+    case BSON_TYPE_UTF8:
+    case BSON_TYPE_OID:
+    case BSON_TYPE_NULL:
+    case BSON_TYPE_BOOL:
+    case BSON_TYPE_INT32:
+    case BSON_TYPE_INT64:
+    case BSON_TYPE_DATE_TIME:
+    case BSON_TYPE_BINARY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void begin_candidates(tf_candidates *candidates)
+{
+    *candidates = (tf_candidates){.few = true, .values = bson_new()};
+}
+
+static void add_candidate(tf_candidates *candidates, bson_iter_t *value)
+{
+    uint32_t n;
+    candidates->any = true;
+    if (!candidates->few)
+        return;
+    n = bson_count_keys(candidates->values);
+    candidates->few = value && may_be_asked_for(value) && n < TF_CANDIDATES_MAX;
+    if (candidates->few)
+        tf_array_append_value(candidates->values, &n, bson_iter_value(value));
+}
+
+static void read_candidates(const bson_t *found, size_t i, tf_candidates *candidates)
+{
+    char path[16];
+    bson_iter_t iter, row, id;
+    snprintf(path, sizeof path, "k%zu", i);
+    begin_candidates(candidates);
+    if (bson_iter_init_find(&iter, found, path) && bson_iter_recurse(&iter, &row))
+        while (bson_iter_next(&row))
+            add_candidate(candidates, bson_iter_recurse(&row, &id) && bson_iter_find(&id, "_id") ? &id : NULL);
+}
+
+/* Whether there can be anything to find, and where. */
+static bool probe(const tf_audit_input *input, const tf_check *check, const char *what, tf_candidates *candidates, tf_error *err)
 {
     _cleanup_bson_ bson_t stages = BSON_INITIALIZER;
     tf_op op = op_of(input, what);
-    return tf_audit_pipeline(input->narrowing, checks, count, &stages, err) &&
-           tf_cursor_one(aggregate(input, &op, checks[0], &stages), &op, found, err) >= 0;
+    const bson_t *doc = NULL;
+    bson_iter_t id;
+    int got;
+    begin_candidates(candidates);
+    if (!tf_audit_probe(input->narrowing, check, &stages, err))
+        return false;
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = aggregate(input, &op, check, &stages);
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
+        add_candidate(candidates, bson_iter_init_find(&id, doc, "_id") ? &id : NULL);
+    return got == 0;
+}
+
+/* ---- a pass ---- */
+
+static bool look(const tf_audit_input *input, const tf_pass *pass, const tf_candidates *among, const char *what, bson_t *found,
+                 tf_error *err)
+{
+    _cleanup_bson_ bson_t stages = BSON_INITIALIZER;
+    tf_op op = op_of(input, what);
+    return tf_audit_pipeline(input->narrowing, pass, among, &stages, err) &&
+           tf_cursor_one(aggregate(input, &op, pass->count ? pass->checks[0] : pass->premises[0], &stages), &op, found, err) >= 0;
 }
 
 static bool read_finding(const tf_audit_input *input, const tf_check *check, const bson_t *found, size_t i, tf_finding *finding,
@@ -185,25 +251,41 @@ static bool read_finding(const tf_audit_input *input, const tf_check *check, con
     return finding->count == 0 || read_examples(input, check, found, i, finding->examples, err);
 }
 
-bool tf_audit_pass(const tf_audit_input *input, const tf_check *const *checks, size_t count, tf_finding *findings, tf_error *err)
+static bool read_findings(const tf_audit_input *input, const tf_pass *pass, const bson_t *found, tf_finding *findings, tf_error *err)
+{
+    char narrowing[1024];
+    bool ok = true;
+    tf_narrowing_text(input->narrowing, narrowing, sizeof narrowing);
+    for (size_t i = 0; i < pass->count; i++) {
+        findings[i] = (tf_finding){.check = pass->checks[i], .examples = bson_new()};
+        tf_finding_name(input->migration, pass->checks[i]->name, narrowing, findings[i].id);
+    }
+    for (size_t i = 0; ok && i < pass->count; i++)
+        ok = read_finding(input, pass->checks[i], found, i, &findings[i], err);
+    for (size_t i = 0; !ok && i < pass->count; i++)
+        tf_finding_done(&findings[i]);
+    return ok;
+}
+
+/* The detail of an example is the only thing that can fail once the pass is through. */
+bool tf_audit_pass(const tf_audit_input *input, const tf_pass *pass, const tf_candidates *known, tf_finding *findings,
+                   tf_candidates *candidates, tf_error *err)
 {
     _cleanup_bson_ bson_t found = BSON_INITIALIZER;
-    char what[128], narrowing[1024];
-    bool any = true;
-    snprintf(what, sizeof what, "run the check %s%s", checks[0]->name, count > 1 ? " and others" : "");
-    bool asked = checks[0]->probe && !(checks[0]->narrowed && tf_narrowing_is_narrow(input->narrowing));
-    if ((asked && !probe(input, checks[0], what, &any, err)) || (any && !look(input, checks, count, what, &found, err)))
-        return false;
-    tf_narrowing_text(input->narrowing, narrowing, sizeof narrowing);
-    for (size_t i = 0; i < count; i++) {
-        findings[i] = (tf_finding){.check = checks[i], .examples = bson_new()};
-        tf_finding_name(input->migration, checks[i]->name, narrowing, findings[i].id);
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!read_finding(input, checks[i], &found, i, &findings[i], err)) {
-            for (size_t k = 0; k < count; k++)
-                tf_finding_done(&findings[k]);
+    _cleanup_(tf_candidates_done) tf_candidates probed = {0};
+    const tf_check *first = pass->count ? pass->checks[0] : pass->premises[0];
+    bool own = first->narrowed && tf_narrowing_is_narrow(input->narrowing), nothing = known && !known->any;
+    char what[128];
+    snprintf(what, sizeof what, "run the check %s%s", first->name, pass->count > 1 ? " and others" : "");
+    if (!known && pass->count && first->probe && !first->premise && !own) {
+        if (!probe(input, first, what, &probed, err))
             return false;
-        }
+        known = &probed;
+        nothing = !probed.any;
+    }
+    if ((!nothing && !look(input, pass, known, what, &found, err)) || !read_findings(input, pass, &found, findings, err))
+        return false;
+    for (size_t i = 0; i < pass->premises_count; i++)
+        read_candidates(&found, i, &candidates[i]);
     return true;
 }

@@ -16,11 +16,35 @@ typedef struct tf_audit_input {
     int64_t max_time_ms; /* of each operation; 0: none */
 } tf_audit_input;
 
+/* What a probe or a premise says: where to look. */
+typedef struct tf_candidates {
+    bool any;       /* there can be something to find */
+    bool few;       /* `values` are all of them */
+    bson_t *values; /* array; owned, NULL where there are not few */
+} tf_candidates;
+
+void tf_candidates_done(tf_candidates *candidates);
+
+enum { TF_PASS_MAX = 32 };
+
+/* Checks that share a source, and the premises that are asked in passing: of checks that come later. */
+typedef struct tf_pass {
+    const tf_check *checks[TF_PASS_MAX];
+    size_t count;
+    const tf_check *premises[TF_PASS_MAX];
+    size_t premises_count;
+} tf_pass;
+
 /* Whether one pass serves both. */
 bool tf_check_shares(const tf_check *a, const tf_check *b);
 
-/* Runs checks that share a pass: findings[i] (tf_finding_done) is that of checks[i], its severity NONE where nothing was found.
- * INVALID where the text of a check is not what it must be. */
-bool tf_audit_pass(const tf_audit_input *input, const tf_check *const *checks, size_t count, tf_finding *findings, tf_error *err);
+/* Whether the check's premise is to be asked before it: not where it looks at other documents than those asked for. */
+bool tf_check_has_premise(const tf_check *check, const tf_narrowing *narrowing);
+
+/* Runs a pass: findings[i] (tf_finding_done) is that of checks[i], its severity NONE where nothing was found, and candidates[i]
+ * (tf_candidates_done) what the i-th premise says. `known`: what was said of checks[0] before; NULL: nothing. INVALID where the
+ * text of a check is not what it must be. */
+bool tf_audit_pass(const tf_audit_input *input, const tf_pass *pass, const tf_candidates *known, tf_finding *findings,
+                   tf_candidates *candidates, tf_error *err);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <tokenfix/cleanup.h>
 
-enum { EXAMPLE_BYTES = 8192 };
+enum { EXAMPLE_BYTES = 8192, CANDIDATE_BYTES = 1024 };
 
 /* ---- the texts of a check ---- */
 
@@ -70,15 +70,20 @@ static bool read_where(const tf_narrowing *narrowing, const tf_check *check, bso
     return !check->where || read_text(narrowing, check, "where", check->where, NULL, out, err);
 }
 
-static bool append_wheres(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, uint32_t *n,
-                          tf_error *err)
+static bool read_premise(const tf_narrowing *narrowing, const tf_check *check, bson_t *out, tf_error *err)
+{
+    return read_text(narrowing, check, "premise", check->premise, NULL, out, err);
+}
+
+static bool append_wheres(const tf_narrowing *narrowing, const tf_pass *pass, bson_t *stages, uint32_t *n, tf_error *err)
 {
     _cleanup_bson_ bson_t any = BSON_INITIALIZER, match = BSON_INITIALIZER;
     uint32_t conditions = 0;
     bool all = false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < pass->count + pass->premises_count; i++) {
         _cleanup_bson_ bson_t one = BSON_INITIALIZER;
-        if (!read_where(narrowing, checks[i], &one, err))
+        if (i < pass->count ? !read_where(narrowing, pass->checks[i], &one, err)
+                            : !read_premise(narrowing, pass->premises[i - pass->count], &one, err))
             return false;
         all = all || bson_empty(&one);
         tf_array_append_document(&any, &conditions, &one);
@@ -90,16 +95,26 @@ static bool append_wheres(const tf_narrowing *narrowing, const tf_check *const *
     return true;
 }
 
-bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, uint32_t *n,
-                            tf_error *err)
+static void append_among(const tf_check *check, const tf_candidates *among, bson_t *stages, uint32_t *n)
 {
-    const tf_check *check = checks[0];
-    bool own = check->narrowed && tf_narrowing_is_narrow(narrowing);
+    if (!among || !among->few || !check->among)
+        return;
+    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW(check->among, "{", "$in", BCON_ARRAY(among->values), "}");
+    append_stage("$match", query, stages, n);
+}
+
+bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages,
+                            uint32_t *n, tf_error *err)
+{
+    const tf_check *check = pass->count ? pass->checks[0] : NULL;
+    bool own = check && check->narrowed && tf_narrowing_is_narrow(narrowing);
+    const char *source = !check ? NULL : own ? check->narrowed : check->source;
     if (!own)
         append_narrowing(narrowing, stages, n);
-    const char *source = own ? check->narrowed : check->source;
+    if (check && !own)
+        append_among(check, among, stages, n);
     return (!source || append_text(narrowing, check, "source", source, NULL, stages, n, err)) &&
-           append_wheres(narrowing, checks, count, stages, n, err);
+           append_wheres(narrowing, pass, stages, n, err);
 }
 
 /* ---- counts and examples ---- */
@@ -176,14 +191,44 @@ static bool append_facet(const tf_narrowing *narrowing, const tf_check *check, c
     return true;
 }
 
-bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, tf_error *err)
+/* What a probe leads to, as values that may be asked for. */
+static void append_candidates(bson_t *stages, uint32_t *n)
+{
+    _cleanup_(bson_destroyp) bson_t *limit = BCON_NEW("$limit", BCON_INT32(TF_CANDIDATES_MAX + 1)),
+                                    *small = BCON_NEW("$cond", "[", "{", "$lte", "[", "{", "$bsonSize", "{", "_id", BCON_UTF8("$_id"), "}", "}",
+                                                      BCON_INT32(CANDIDATE_BYTES), "]", "}", "{", "_id", BCON_UTF8("$_id"), "}", "{", "}", "]");
+    tf_array_append_document(stages, n, limit);
+    append_stage("$replaceWith", small, stages, n);
+}
+
+static bool append_premise(const tf_narrowing *narrowing, const tf_check *check, size_t i, bson_t *facets, tf_error *err)
+{
+    char name[16];
+    uint32_t n = 0;
+    _cleanup_bson_ bson_t stages = BSON_INITIALIZER, premise = BSON_INITIALIZER;
+    if (!read_premise(narrowing, check, &premise, err))
+        return false;
+    append_stage("$match", &premise, &stages, &n);
+    if (check->probe && !append_text(narrowing, check, "probe", check->probe, NULL, &stages, &n, err))
+        return false;
+    append_candidates(&stages, &n);
+    snprintf(name, sizeof name, "k%zu", i);
+    BSON_APPEND_ARRAY(facets, name, &stages);
+    return true;
+}
+
+bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages, tf_error *err)
 {
     uint32_t n = 0;
     _cleanup_bson_ bson_t facets = BSON_INITIALIZER;
-    if (!tf_audit_append_source(narrowing, checks, count, stages, &n, err))
+    if (!tf_audit_append_source(narrowing, pass, among, stages, &n, err))
         return false;
-    for (size_t i = 0; i < count; i++)
-        if (!append_facet(narrowing, checks[i], 'c', i, &facets, err) || !append_facet(narrowing, checks[i], 'e', i, &facets, err))
+    for (size_t i = 0; i < pass->count; i++)
+        if (!append_facet(narrowing, pass->checks[i], 'c', i, &facets, err) ||
+            !append_facet(narrowing, pass->checks[i], 'e', i, &facets, err))
+            return false;
+    for (size_t i = 0; i < pass->premises_count; i++)
+        if (!append_premise(narrowing, pass->premises[i], i, &facets, err))
             return false;
     append_stage("$facet", &facets, stages, &n);
     return true;
@@ -197,10 +242,7 @@ bool tf_audit_probe(const tf_narrowing *narrowing, const tf_check *check, bson_t
     append_narrowing(narrowing, stages, &n);
     if (!append_text(narrowing, check, "probe", check->probe, NULL, stages, &n, err))
         return false;
-    _cleanup_(bson_destroyp) bson_t *one = BCON_NEW("$limit", BCON_INT32(1)),
-                                    *nothing = BCON_NEW("$project", "{", "_id", BCON_INT32(0), "found", "{", "$literal", BCON_BOOL(true), "}", "}");
-    tf_array_append_document(stages, &n, one);
-    tf_array_append_document(stages, &n, nothing);
+    append_candidates(stages, &n);
     return true;
 }
 

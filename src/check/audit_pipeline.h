@@ -4,15 +4,17 @@
 
 #include "check/audit.h"
 
-/* Appends to the array `stages` what leads to the findings of one check or several that share a source: the narrowing, the
- * source, and a match of all their `where`. */
-bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, uint32_t *n,
-                            tf_error *err);
+enum { TF_CANDIDATES_MAX = 1000 };
 
-/* Fills the empty *stages: one document {c0: [{count, amount}], e0: [examples], c1: …} comes out. */
-bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_check *const *checks, size_t count, bson_t *stages, tf_error *err);
+/* Appends to the array `stages` what leads to the findings of a pass: the narrowing, the candidates (NULL: all), the source, and a
+ * match of whatever any of its checks and premises asks for. */
+bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages,
+                            uint32_t *n, tf_error *err);
 
-/* The check's probe, which yields at most one document. */
+/* Fills the empty *stages: one document {c0: [{count, amount}], e0: [examples], c1: …, k0: [candidates], …} comes out. */
+bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages, tf_error *err);
+
+/* The check's probe: candidates come out, at most TF_CANDIDATES_MAX + 1. One without an _id is too large to be asked for. */
 bool tf_audit_probe(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, tf_error *err);
 
 /* The check's detail for these keys (an array). */

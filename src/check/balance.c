@@ -409,18 +409,45 @@ static int64_t count_owners(comparison *c)
     return count;
 }
 
-static bool compare_all(comparison *c, tf_error *err)
+static bool has_differences(const tf_balance_result *result)
+{
+    return result->explained + result->unexplained > 0;
+}
+
+/* Exactly; where something differs, once more, by what was written since. */
+static bool compare_exactly(comparison *c, tf_error *err)
+{
+    start_anew(c);
+    if (!tf_accounts_read(c->store, c->repair, 0, compare_chunk, c, err))
+        return false;
+    if (has_differences(c->result)) {
+        start_anew(c);
+        if (!tf_accounts_read(c->store, c->repair, c->run->started_at, compare_chunk, c, err))
+            return false;
+    }
+    return compare_vanished(c, err);
+}
+
+static bool compare_plainly(comparison *c, bool *same, tf_error *err)
+{
+    bool exact = false;
+    start_anew(c);
+    if (!tf_accounts_read_plain(c->store, c->repair, &exact, compare_chunk, c, err) || (exact && !compare_vanished(c, err)))
+        return false;
+    *same = exact && !has_differences(c->result);
+    return true;
+}
+
+static bool compare_all(comparison *c, bool plain, bool *sure, tf_error *err)
 {
     tf_balance_result *out = c->result;
     *out = (tf_balance_result){.examples = bson_new()};
+    *sure = true;
     if (!c->repair->ledger.present)
         return true;
-    bool ok = tf_accounts_read(c->store, c->repair, 0, compare_chunk, c, err);
-    if (ok && out->explained + out->unexplained > 0) { /* by what was written since? */
-        start_anew(c);
-        ok = tf_accounts_read(c->store, c->repair, c->run->started_at, compare_chunk, c, err);
-    }
-    ok = ok && compare_vanished(c, err);
+    bool same = false, ok = !plain || compare_plainly(c, &same, err);
+    *sure = !same;
+    ok = ok && (same || compare_exactly(c, err));
     out->owners = count_owners(c);
     free(c->seen);
     free(c->owners);
@@ -433,11 +460,13 @@ bool tf_balance_compare(const tf_store *store, const tf_repair *repair, const tf
                         tf_balance_result *out, tf_error *err)
 {
     comparison c = {.store = store, .repair = repair, .run = run, .record = record, .result = out};
-    return compare_all(&c, err);
+    bool sure;
+    return compare_all(&c, false, &sure, err);
 }
 
-bool tf_balance_look(const tf_store *store, const tf_narrowing *narrowing, const tf_run *run, tf_balance_result *out, tf_error *err)
+bool tf_balance_look(const tf_store *store, const tf_narrowing *narrowing, const tf_run *run, bool plain, bool *sure,
+                     tf_balance_result *out, tf_error *err)
 {
     comparison c = {.store = store, .repair = narrowing->repair, .run = run, .narrowing = narrowing, .result = out};
-    return compare_all(&c, err);
+    return compare_all(&c, plain, sure, err);
 }

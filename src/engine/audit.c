@@ -26,7 +26,7 @@ void tf_audit_done(tf_audit *audit)
 
 const char *tf_audit_state_name(tf_audit_state state)
 {
-    static const char *const names[] = {"passed", "finding", "skipped"};
+    static const char *const names[] = {"passed", "finding", "skipped", "unsure"};
     return names[state];
 }
 
@@ -108,20 +108,20 @@ static bool narrow(const tf_engine *engine, const tf_audit_wanted *wanted, const
 
 /* ---- passes ---- */
 
-enum { SHARING = 32 };
-
-typedef struct pass {
-    size_t rows[SHARING];
-    size_t count;
-} pass;
+/* Rows by their numbers: those whose checks a pass runs, and those whose premises it asks. */
+typedef struct planned {
+    tf_pass pass;
+    size_t rows[TF_PASS_MAX], premises[TF_PASS_MAX];
+} planned;
 
 typedef struct job {
     const tf_engine *engine;
     const tf_audit_wanted *wanted;
     const tf_narrowing *narrowing;
     tf_audit *audit;
-    tf_finding *findings; /* by row */
-    pass *passes;
+    tf_finding *findings;      /* by row */
+    tf_candidates *candidates; /* by row: what its premise said */
+    planned *passes;           /* of this round */
     size_t passes_count, done;
     pthread_mutex_t lock;
 } job;
@@ -131,24 +131,71 @@ typedef struct worker {
     job *job;
 } worker;
 
-static void plan_passes(job *j)
+static void add_row(planned *p, size_t row, const tf_check *check)
+{
+    p->rows[p->pass.count] = row;
+    p->pass.checks[p->pass.count++] = check;
+}
+
+static planned *find_pass(job *j, const tf_check *check)
+{
+    for (size_t k = 0; k < j->passes_count; k++)
+        if (j->passes[k].pass.count < TF_PASS_MAX && tf_check_shares(j->passes[k].pass.checks[0], check))
+            return &j->passes[k];
+    return &j->passes[j->passes_count++];
+}
+
+/* A pass over the documents themselves, of the check's number; one is made where there is none. */
+static planned *find_pass_of_premise(job *j, const tf_check *check)
+{
+    planned *bare = NULL;
+    for (size_t k = 0; k < j->passes_count; k++) {
+        planned *p = &j->passes[k];
+        const tf_check *first = p->pass.count ? p->pass.checks[0] : NULL;
+        if (p->pass.premises_count < TF_PASS_MAX &&
+            (first ? !first->source && !first->ledger && !first->collection && !first->needs && first->pass == check->pass
+                   : p->pass.premises[0]->pass == check->pass))
+            bare = p;
+    }
+    return bare ? bare : &j->passes[j->passes_count++];
+}
+
+/* First what needs no premise, the longest at the beginning: those of many checks, and those that look at everything. A ledger is
+ * compared at once, and once more where its premise says so. */
+static void plan_first_round(job *j)
 {
     const tf_audit *audit = j->audit;
-    j->passes = bson_malloc0(audit->total * sizeof *j->passes);
+    j->passes = bson_malloc0(2 * audit->total * sizeof *j->passes);
     for (size_t i = 0; i < audit->total; i++) {
-        pass *found = NULL;
-        for (size_t k = 0; k < j->passes_count && !found; k++)
-            if (j->passes[k].count < SHARING && tf_check_shares(audit->rows[j->passes[k].rows[0]].check, audit->rows[i].check))
-                found = &j->passes[k];
-        if (!found)
-            found = &j->passes[j->passes_count++];
-        found->rows[found->count++] = i;
+        const tf_check *check = audit->rows[i].check;
+        if (check->ledger || !tf_check_has_premise(check, j->narrowing))
+            add_row(find_pass(j, check), i, check);
+    }
+    for (size_t i = 0; i < audit->total; i++) {
+        const tf_check *check = audit->rows[i].check;
+        if (!tf_check_has_premise(check, j->narrowing))
+            continue;
+        planned *p = find_pass_of_premise(j, check);
+        p->premises[p->pass.premises_count] = i;
+        p->pass.premises[p->pass.premises_count++] = check;
     }
 }
 
-__attribute__((format(printf, 3, 4))) static void skip(job *j, const pass *p, const char *format, ...)
+static void plan_second_round(job *j)
 {
-    for (size_t i = 0; i < p->count; i++) {
+    j->passes_count = 0;
+    memset(j->passes, 0, j->audit->total * sizeof *j->passes);
+    for (size_t i = 0; i < j->audit->total; i++) {
+        const tf_audit_row *row = &j->audit->rows[i];
+        bool left = row->check->ledger ? row->state == TF_AUDIT_UNSURE : !j->findings[i].check && row->state != TF_AUDIT_SKIPPED;
+        if (left && j->candidates[i].any)
+            add_row(&j->passes[j->passes_count++], i, row->check);
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static void skip(job *j, const planned *p, const char *format, ...)
+{
+    for (size_t i = 0; i < p->pass.count; i++) {
         tf_audit_row *row = &j->audit->rows[p->rows[i]];
         va_list args;
         row->state = TF_AUDIT_SKIPPED;
@@ -184,60 +231,72 @@ static void copy_examples(const bson_t *from, bson_t *to)
             bson_append_iter(to, bson_iter_key(&iter), -1, &iter), n++;
 }
 
+static void take_ledger(job *j, size_t row, const tf_balance_result *result)
+{
+    const tf_check *check = j->audit->rows[row].check;
+    tf_finding *finding = &j->findings[row];
+    *finding = (tf_finding){.check = check,
+                            .severity = tf_finding_weigh(check, result->owners, result->amount),
+                            .count = result->owners,
+                            .amount = result->amount,
+                            .has_amount = true,
+                            .examples = bson_new()};
+    tf_finding_name(j->audit->migration->id, check->name, j->audit->narrowing, finding->id);
+    copy_examples(result->examples, finding->examples);
+}
+
 /* The primary is asked: a member that is behind would differ from the ledger without anybody's fault. */
-static bool compare_ledger(worker *w, const pass *p, tf_error *err)
+static bool compare_ledger(worker *w, const planned *p, tf_error *err)
 {
     job *j = w->job;
+    tf_audit_row *row = &j->audit->rows[p->rows[0]];
     tf_engine engine = *j->engine;
     _cleanup_(tf_run_done) tf_run run = {0};
     _cleanup_(tf_balance_result_done) tf_balance_result result = {0};
+    bool sure = true, plain = row->state != TF_AUDIT_UNSURE && tf_check_has_premise(row->check, j->narrowing);
     engine.store = w->store;
     int got = tf_resolve_newest(&engine, NULL, is_finished, &run, err);
     if (got == 0)
         skip(j, p, "no run has finished yet: there is no ledger to compare with");
     if (got <= 0)
         return got == 0;
-    if (!tf_balance_look(&w->store, j->narrowing, &run, &result, err))
+    if (!tf_balance_look(&w->store, j->narrowing, &run, plain, &sure, &result, err))
         return false;
-    const tf_check *check = j->audit->rows[p->rows[0]].check;
-    tf_finding *finding = &j->findings[p->rows[0]];
-    *finding = (tf_finding){.check = check,
-                            .severity = tf_finding_weigh(check, result.owners, result.amount),
-                            .count = result.owners,
-                            .amount = result.amount,
-                            .has_amount = true,
-                            .examples = bson_new()};
-    tf_finding_name(j->audit->migration->id, check->name, j->audit->narrowing, finding->id);
-    copy_examples(result.examples, finding->examples);
+    tf_finding_done(&j->findings[p->rows[0]]);
+    take_ledger(j, p->rows[0], &result);
+    row->state = sure ? TF_AUDIT_PASSED : TF_AUDIT_UNSURE;
     return true;
 }
 
-static bool run_pass(worker *w, const pass *p, tf_error *err)
+static bool run_checks(worker *w, const planned *p, tf_error *err)
 {
     job *j = w->job;
-    const tf_check *checks[SHARING];
-    tf_finding findings[SHARING];
+    tf_finding findings[TF_PASS_MAX];
+    tf_candidates candidates[TF_PASS_MAX];
+    const tf_candidates *known = p->pass.count && j->candidates[p->rows[0]].any ? &j->candidates[p->rows[0]] : NULL;
+    const tf_audit_input input = {
+        .store = &w->store, .migration = j->audit->migration->id, .narrowing = j->narrowing, .max_time_ms = j->wanted->max_time_ms};
+    if (!tf_audit_pass(&input, &p->pass, known, findings, candidates, err))
+        return false;
+    for (size_t i = 0; i < p->pass.count; i++)
+        j->findings[p->rows[i]] = findings[i];
+    for (size_t i = 0; i < p->pass.premises_count; i++)
+        j->candidates[p->premises[i]] = candidates[i];
+    return true;
+}
+
+static bool run_pass(worker *w, const planned *p, tf_error *err)
+{
+    const tf_check *first = p->pass.count ? p->pass.checks[0] : p->pass.premises[0];
     tf_error one = {0};
-    for (size_t i = 0; i < p->count; i++)
-        checks[i] = j->audit->rows[p->rows[i]].check;
-    if (checks[0]->needs && !is_there(&w->store, checks[0]->needs)) {
-        skip(j, p, "collection %s is not there", checks[0]->needs);
+    if (first->needs && !is_there(&w->store, first->needs)) {
+        skip(w->job, p, "collection %s is not there", first->needs);
         return true;
     }
-    bool ok;
-    if (checks[0]->ledger)
-        ok = compare_ledger(w, p, &one);
-    else {
-        const tf_audit_input input = {
-            .store = &w->store, .migration = j->audit->migration->id, .narrowing = j->narrowing, .max_time_ms = j->wanted->max_time_ms};
-        ok = tf_audit_pass(&input, checks, p->count, findings, &one);
-        for (size_t i = 0; ok && i < p->count; i++)
-            j->findings[p->rows[i]] = findings[i];
-    }
-    if (ok)
+    if (first->ledger && p->pass.count ? compare_ledger(w, p, &one) : run_checks(w, p, &one))
         return true;
-    if (one.code == TF_ERR_PERMISSION && (checks[0]->needs || checks[0]->collection || checks[0]->ledger)) {
-        skip(j, p, "not visible with these privileges: %.200s", one.message);
+    if (one.code == TF_ERR_PERMISSION && (first->needs || first->collection || first->ledger)) {
+        skip(w->job, p, "not visible with these privileges: %.200s", one.message);
         return true;
     }
     *err = one;
@@ -271,7 +330,7 @@ static bool item(void *state, size_t i, tf_error *err)
     if (!run_pass(w, &j->passes[i], err))
         return false;
     pthread_mutex_lock(&j->lock);
-    j->done += j->passes[i].count;
+    j->done += j->passes[i].pass.count;
     if (observer->progress)
         observer->progress(observer->arg, "audit", (int64_t)j->done, (int64_t)j->audit->total);
     pthread_mutex_unlock(&j->lock);
@@ -301,16 +360,26 @@ static void gather(job *j)
     for (size_t i = 0; i < audit->total; i++) {
         tf_audit_row *row = &audit->rows[i];
         tf_finding *finding = &j->findings[i];
+        if (row->state == TF_AUDIT_UNSURE)
+            row->state = TF_AUDIT_PASSED;
         if (finding->severity != TF_SEVERITY_NONE) {
             row->state = TF_AUDIT_FINDING;
             audit->worst = finding->severity > audit->worst ? finding->severity : audit->worst;
             audit->findings[audit->findings_count++] = *finding;
-            continue;
+            *finding = (tf_finding){0};
         }
-        tf_finding_done(finding);
         audit->passed += row->state == TF_AUDIT_PASSED;
         audit->skipped += row->state == TF_AUDIT_SKIPPED;
     }
+}
+
+static bool run_rounds(job *j, tf_error *err)
+{
+    plan_first_round(j);
+    if (!run_passes(j, err))
+        return false;
+    plan_second_round(j);
+    return j->passes_count == 0 || run_passes(j, err);
 }
 
 static bool run_all(job *j, tf_error *err)
@@ -322,15 +391,17 @@ static bool run_all(job *j, tf_error *err)
     op.db = j->engine->store.repaired;
     audit->empty = tf_collection_count(&op, j->narrowing->repair->collection, &documents, &unseen) && documents == 0;
     j->findings = bson_malloc0(audit->total * sizeof *j->findings);
+    j->candidates = bson_malloc0(audit->total * sizeof *j->candidates);
     audit->findings = bson_malloc0(audit->total * sizeof *audit->findings);
-    plan_passes(j);
-    bool ok = tf_client_now(j->engine->store.client, &audit->at, err) && run_passes(j, err);
+    bool ok = tf_client_now(j->engine->store.client, &audit->at, err) && run_rounds(j, err);
     if (ok)
         gather(j);
-    else
-        for (size_t i = 0; i < audit->total; i++)
-            tf_finding_done(&j->findings[i]);
+    for (size_t i = 0; i < audit->total; i++) {
+        tf_finding_done(&j->findings[i]);
+        tf_candidates_done(&j->candidates[i]);
+    }
     free(j->findings);
+    free(j->candidates);
     free(j->passes);
     tf_run_new_id(audit->id, audit->at, audit->migration->id);
     audit->elapsed_ms = tf_clock_ms() - begun;

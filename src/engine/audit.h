@@ -12,7 +12,7 @@ typedef struct tf_audit_wanted {
     int64_t max_time_ms;       /* of each operation on the server; 0: none */
 } tf_audit_wanted;
 
-typedef enum { TF_AUDIT_PASSED, TF_AUDIT_FINDING, TF_AUDIT_SKIPPED } tf_audit_state;
+typedef enum { TF_AUDIT_PASSED, TF_AUDIT_FINDING, TF_AUDIT_SKIPPED, TF_AUDIT_UNSURE /* while it runs */ } tf_audit_state;
 
 typedef struct tf_audit_row {
     const tf_check *check;
