@@ -75,21 +75,34 @@ static bool read_premise(const tf_narrowing *narrowing, const tf_check *check, b
     return read_text(narrowing, check, "premise", check->premise, NULL, out, err);
 }
 
+/* {$expr: …} and nothing else. */
+static bool is_expression(const bson_t *where, bson_iter_t *expression)
+{
+    return bson_count_keys(where) == 1 && bson_iter_init_find(expression, where, "$expr");
+}
+
+/* What any of them asks for. Expressions become one: it reads a document's fields once. */
 static bool append_wheres(const tf_narrowing *narrowing, const tf_pass *pass, bson_t *stages, uint32_t *n, tf_error *err)
 {
-    _cleanup_bson_ bson_t any = BSON_INITIALIZER, match = BSON_INITIALIZER;
-    uint32_t conditions = 0;
-    bool all = false;
+    _cleanup_bson_ bson_t any = BSON_INITIALIZER, match = BSON_INITIALIZER, expressions = BSON_INITIALIZER;
+    uint32_t conditions = 0, inner = 0;
     for (size_t i = 0; i < pass->count + pass->premises_count; i++) {
         _cleanup_bson_ bson_t one = BSON_INITIALIZER;
+        bson_iter_t iter;
         if (i < pass->count ? !read_where(narrowing, pass->checks[i], &one, err)
                             : !read_premise(narrowing, pass->premises[i - pass->count], &one, err))
             return false;
-        all = all || bson_empty(&one);
-        tf_array_append_document(&any, &conditions, &one);
+        if (bson_empty(&one))
+            return true;
+        if (is_expression(&one, &iter))
+            tf_array_append_value(&expressions, &inner, bson_iter_value(&iter));
+        else
+            tf_array_append_document(&any, &conditions, &one);
     }
-    if (all)
-        return true;
+    if (inner) {
+        _cleanup_(bson_destroyp) bson_t *one = BCON_NEW("$expr", "{", "$or", BCON_ARRAY(&expressions), "}");
+        tf_array_append_document(&any, &conditions, one);
+    }
     BSON_APPEND_ARRAY(&match, "$or", &any);
     append_stage("$match", &match, stages, n);
     return true;
