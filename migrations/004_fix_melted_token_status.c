@@ -111,6 +111,13 @@ static const char secret_tokens[] =
     " {\"$project\": {\"npub\": 1, \"proofs\": 1, \"tokens\": {\"$cond\": [{\"$eq\": [\"$first\", \"$last\"]}, [\"$first\"],"
     "   [\"$first\", \"$last\"]]}}}]";
 
+/* Whose they are: everybody who has such a secret in a token that can still be spent. */
+static const char secret_owners[] =
+    "[{\"$lookup\": {\"from\": \"cashu_tokens\", \"localField\": \"_id\", \"foreignField\": \"proofs.secret\", \"as\": \"t\","
+    "  \"pipeline\": [{\"$match\": {\"status\": {\"$in\": [\"unspent\", \"pending\"]}}}, {\"$project\": {\"_id\": 0, \"npub\": 1}}]}},"
+    " {\"$unwind\": \"$t\"}, {\"$group\": {\"_id\": {\"s\": \"$_id\", \"o\": \"$t.npub\"}}},"
+    " {\"$group\": {\"_id\": \"$_id.o\", \"count\": {\"$sum\": 1}}}, {\"$set\": {\"owner\": \"$_id\"}}]";
+
 /* Every status by itself, and what the user has in hand. */
 #define SUM_OF(status) "{\"$sum\": {\"$cond\": [{\"$eq\": [\"$_id.s\", \"" status "\"]}, \"$a\", 0]}}"
 #define BALANCES                                                                                                                  \
@@ -151,6 +158,7 @@ static const tf_check checks[] = {
         .detail = secret_tokens,
         .noun = "secret",
         .advice = "The same ecash stands there twice and can be spent once: ask the mint which proofs are unspent, and mark the other tokens.",
+        .owners = secret_owners,
         .user_key = "duplicateSecrets",
     },
     {

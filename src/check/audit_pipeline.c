@@ -130,6 +130,11 @@ bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, 
            append_wheres(narrowing, pass, stages, n, err);
 }
 
+bool tf_audit_append_owners(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err)
+{
+    return !check->owners || append_text(narrowing, check, "owners", check->owners, NULL, stages, n, err);
+}
+
 /* ---- counts and examples ---- */
 
 /* What a source makes carries its counts and amounts; of documents each is one, with the ledger's amount. */

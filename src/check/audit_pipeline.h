@@ -11,6 +11,9 @@ enum { TF_CANDIDATES_MAX = 1000 };
 bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages,
                             uint32_t *n, tf_error *err);
 
+/* Appends what makes {owner, count} of what comes out of the check's source. Nothing where it carries them, or is a document. */
+bool tf_audit_append_owners(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err);
+
 /* Fills the empty *stages: one document {c0: [{count, amount}], e0: [examples], c1: …, k0: [candidates], …} comes out. */
 bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages, tf_error *err);
 

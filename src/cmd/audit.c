@@ -140,6 +140,10 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
                 tf_session_open(&session, globals, migration, &err) &&
                 tf_audit_run(&session.engine, &wanted, &audit, &err);
     _cleanup_(memory_done) memory remembered = {0};
+    _cleanup_(tf_audit_owners_done) tf_audit_owners owners = {0};
+    bool by_owner = good && tf_audit_report_by_owner(&audit, checks.items);
+    if (by_owner)
+        good = tf_audit_owners_read(&session.engine, &wanted, &audit, given->limit, given->offset, &owners, &err);
     if (good)
         compare(&session, given, &audit, &remembered);
     tf_session_settle(&session);
@@ -151,7 +155,8 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
                           .mint = given->mint,
                           .limit = given->limit,
                           .offset = given->offset,
-                          .fail_on = tf_severity_of(given->fail_on)};
+                          .fail_on = tf_severity_of(given->fail_on),
+                          .owners = by_owner ? &owners : NULL};
     tf_terms_of_json(migration->repair, &view.terms);
     if (!json) { /* who reads it does not wait for a webhook */
         tell(&view, &remembered, format);

@@ -1,6 +1,7 @@
 #include "cmd/audit_report.h"
 
 #include "base/text.h"
+#include "cmd/audit_owners_report.h"
 #include "cmd/sheet.h"
 #include "db/id.h"
 #include "report/format.h"
@@ -21,6 +22,14 @@ const char *tf_audit_report_count(const tf_terms *terms, const tf_check *check, 
 {
     snprintf(out, TF_TERMS_TEXT, "%s %s%s", TF_COUNT(n), check->noun ? check->noun : terms->noun, n == 1 ? "" : "s");
     return out;
+}
+
+bool tf_audit_report_by_owner(const tf_audit *audit, const char *const *words)
+{
+    bool any = false;
+    for (size_t i = 0; i < audit->total; i++)
+        any = any || audit->rows[i].check->user_key;
+    return any && words && words[0] && !words[1] && strcmp(words[0], "balance") == 0;
 }
 
 static bool is_shown(const tf_audit_view *view, size_t i)
@@ -108,12 +117,14 @@ void tf_audit_report_append(const tf_audit_view *view, bson_t *out)
     BSON_APPEND_INT64(out, "totalChecks", (int64_t)audit->total);
     BSON_APPEND_INT64(out, "passedChecks", (int64_t)audit->passed);
     BSON_APPEND_INT64(out, "skippedChecks", (int64_t)audit->skipped);
-    BSON_APPEND_ARRAY_BEGIN(out, "issues", &issues);
+    if (view->owners)
+        tf_audit_owners_append(view->owners, out);
+    BSON_APPEND_ARRAY_BEGIN(out, view->owners ? "findings" : "issues", &issues);
     for (size_t i = 0; i < audit->findings_count; i++)
-        if (is_shown(view, i))
+        if (view->owners || is_shown(view, i))
             append_issue(view, &audit->findings[i], &issues, &n);
     bson_append_array_end(out, &issues);
-    BSON_APPEND_INT64(out, "totalIssues", (int64_t)audit->findings_count);
+    BSON_APPEND_INT64(out, "totalIssues", view->owners ? view->owners->owners.with_issues : (int64_t)audit->findings_count);
     BSON_APPEND_INT64(out, "limit", view->limit);
     BSON_APPEND_INT64(out, "offset", view->offset);
     append_checks(audit, out);
@@ -193,7 +204,7 @@ static void print_advice(const tf_audit_view *view)
     for (size_t i = 0; i < audit->findings_count; i++) {
         const tf_finding *finding = &audit->findings[i];
         char line[1024];
-        if (!is_shown(view, i))
+        if (!view->owners && !is_shown(view, i))
             continue;
         if (!any)
             printf("\nWhat to do:\n");
@@ -208,5 +219,7 @@ void tf_audit_report_print(const tf_audit_view *view)
 {
     print_verdict(view);
     print_checks(view);
+    if (view->owners)
+        tf_audit_owners_print(view->owners, &view->terms);
     print_advice(view);
 }

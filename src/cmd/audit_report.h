@@ -3,7 +3,7 @@
 #define TF_CMD_AUDIT_REPORT_H
 
 #include "cmd/terms.h"
-#include "engine/audit.h"
+#include "engine/audit_owners.h"
 
 typedef struct tf_audit_view {
     const tf_audit *audit;
@@ -12,9 +12,14 @@ typedef struct tf_audit_view {
     tf_terms terms;
     int64_t limit, offset; /* of the issues */
     tf_severity fail_on;
+    const tf_audit_owners *owners; /* an audit of the balances: its issues are the users'; NULL: the checks' */
 } tf_audit_view;
 
-/* {isHealthy, totalChecks, passedChecks, issues: [{type, severity, count, details: []}], …} */
+/* Whether the report is by user: where exactly the group "balance" was asked for. */
+bool tf_audit_report_by_owner(const tf_audit *audit, const char *const *words);
+
+/* {isHealthy, totalChecks, passedChecks, issues: [{type, severity, count, details: []}], …}; by user the
+ * checks' are `findings`, and `issues` is as cmd/audit_owners_report.h says. */
 void tf_audit_report_append(const tf_audit_view *view, bson_t *out);
 
 void tf_audit_report_print(const tf_audit_view *view);

@@ -86,8 +86,8 @@ static bool choose(const tf_migration *migration, const char *const *words, tf_a
     return true;
 }
 
-static bool narrow(const tf_engine *engine, const tf_audit_wanted *wanted, const tf_repair *repair, tf_audit *audit,
-                   tf_narrowing *narrowing, tf_error *err)
+bool tf_audit_narrow(const tf_engine *engine, const tf_audit_wanted *wanted, const tf_repair *repair, tf_audit *audit,
+                     tf_narrowing *narrowing, tf_error *err)
 {
     *narrowing = (tf_narrowing){.repair = repair, .owner = {wanted->user, wanted->mint}};
     for (size_t i = 0; i < 2; i++)
@@ -415,7 +415,7 @@ bool tf_audit_run(const tf_engine *engine, const tf_audit_wanted *wanted, tf_aud
     _cleanup_(tf_repair_freep) tf_repair *repair = tf_repair_parse(engine->migration->repair, err);
     job j = {.engine = engine, .wanted = wanted, .narrowing = &narrowing, .audit = &audit, .lock = PTHREAD_MUTEX_INITIALIZER};
     bool ok = repair && choose(engine->migration, wanted->checks, &audit, err) &&
-              narrow(engine, wanted, repair, &audit, &narrowing, err) && run_all(&j, err);
+              tf_audit_narrow(engine, wanted, repair, &audit, &narrowing, err) && run_all(&j, err);
     if (!ok) {
         tf_audit_done(&audit);
         return false;

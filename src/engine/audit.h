@@ -3,6 +3,7 @@
 #define TF_ENGINE_AUDIT_H
 
 #include "check/finding.h"
+#include "check/narrowing.h"
 #include "engine/engine.h"
 
 typedef struct tf_audit_wanted {
@@ -42,5 +43,10 @@ const char *tf_audit_state_name(tf_audit_state state);
  * it is the repaired collection itself. */
 bool tf_audit_run(const tf_engine *engine, const tf_audit_wanted *wanted, tf_audit *out, tf_error *err);
 void tf_audit_done(tf_audit *audit);
+
+/* What `wanted` narrows the audit to: fills the narrowing (which then points into `wanted`, `repair` and `audit`) and the audit's
+ * own words for it. NOT_FOUND, USAGE as above. */
+bool tf_audit_narrow(const tf_engine *engine, const tf_audit_wanted *wanted, const tf_repair *repair, tf_audit *audit,
+                     tf_narrowing *narrowing, tf_error *err);
 
 #endif

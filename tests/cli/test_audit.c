@@ -169,6 +169,62 @@ static void audit__has_the_form_that_others_rely_on(void **state)
     assert_string_equal(tf_program_text(p, "data.checks.0.state"), "finding");
 }
 
+/* The shape that others rely on: by user, those with the largest amounts first, what several checks say of each put together. */
+static void audit__of_the_balances_tells_each_user(void **state)
+{
+    tf_fixture *f = *state;
+    tf_audits_sound(f, 8); /* odd ones are npub1a's */
+    tf_audits_update(f, "{\"_id\": {\"$in\": [1, 3, 2]}}", "[{\"$set\": {\"transaction_type\": \"melted\"}}]");
+    tf_audits_update(f, "{\"_id\": {\"$in\": [5, 6]}}", "[{\"$set\": {\"proofs\": [{\"amount\": 8, \"secret\": \"both\"}]}}]");
+    tf_audits_update(f, "{\"_id\": 8}", "[{\"$set\": {\"npub\": \"npub1c\", \"total_amount\": -8}}]");
+    tf_program *p = tf_program_run(f, "audit", "--check", "balance", "--json", NULL);
+    assert_exit(p, 3);
+    assert_int_equal(tf_program_number(p, "data.totalUsers"), 3);
+    assert_int_equal(tf_program_number(p, "data.checkedUsers"), 3);
+    assert_int_equal(tf_program_number(p, "data.summary.usersWithIssues"), 3);
+    assert_int_equal(tf_program_number(p, "data.summary.totalProblematicTokens"), 3);
+    assert_int_equal(tf_program_number(p, "data.summary.totalAffectedAmount"), 24);
+    assert_string_equal(tf_program_text(p, "data.issues.0.npub"), "npub1a");
+    assert_int_equal(tf_program_number(p, "data.issues.0.issues.problematicMeltedTokens"), 2);
+    assert_int_equal(tf_program_number(p, "data.issues.0.issues.duplicateSecrets"), 1);
+    assert_false(tf_program_flag(p, "data.issues.0.issues.hasNegativeBalance"));
+    assert_int_equal(tf_program_number(p, "data.issues.0.details.balanceBreakdown.total_balance"), 32);
+    assert_int_equal(tf_program_number(p, "data.issues.0.details.balanceBreakdown.unspent_balance"), 32);
+    assert_int_equal(tf_program_number(p, "data.issues.0.details.balanceBreakdown.pending_balance"), 0);
+    assert_int_equal(tf_program_number(p, "data.issues.0.details.balanceBreakdown.spent_balance"), 0);
+    assert_string_equal(tf_program_text(p, "data.issues.1.npub"), "npub1b");
+    assert_int_equal(tf_program_number(p, "data.issues.1.issues.problematicMeltedTokens"), 1);
+    assert_int_equal(tf_program_number(p, "data.issues.1.issues.duplicateSecrets"), 1);
+    assert_string_equal(tf_program_text(p, "data.issues.2.npub"), "npub1c");
+    assert_true(tf_program_flag(p, "data.issues.2.issues.hasNegativeBalance"));
+    assert_int_equal(tf_program_number(p, "data.issues.2.details.balanceBreakdown.total_balance"), -8);
+    p = tf_program_run(f, "audit", "--check", "balance", "--limit", "1", "--offset", "1", "--json", NULL);
+    assert_string_equal(tf_program_text(p, "data.issues.0.npub"), "npub1b");
+    assert_false(tf_program_has(p, "data.issues.1"));
+    assert_int_equal(tf_program_number(p, "data.summary.usersWithIssues"), 3);
+    p = tf_program_run(f, "audit", "--check", "balance", "--user", "npub1b", "--json", NULL);
+    assert_int_equal(tf_program_number(p, "data.totalUsers"), 3);
+    assert_int_equal(tf_program_number(p, "data.checkedUsers"), 1);
+    assert_string_equal(tf_program_text(p, "data.issues.0.npub"), "npub1b");
+    assert_int_equal(tf_program_number(p, "data.issues.0.issues.duplicateSecrets"), 1);
+    assert_false(tf_program_has(p, "data.issues.1"));
+    p = tf_program_run(f, "audit", "--check", "balance", NULL);
+    assert_has(p->out, "2 melted_unspent, 1 duplicate_secret");
+}
+
+static void audit__of_the_balances_of_sound_data_names_nobody(void **state)
+{
+    tf_fixture *f = *state;
+    tf_audits_sound(f, 4);
+    tf_program *p = tf_program_run(f, "audit", "--check", "balance", "--json", NULL);
+    assert_exit(p, 0);
+    assert_int_equal(tf_program_number(p, "data.totalUsers"), 2);
+    assert_int_equal(tf_program_number(p, "data.summary.usersWithIssues"), 0);
+    assert_int_equal(tf_program_number(p, "data.summary.totalAffectedAmount"), 0);
+    assert_true(tf_program_has(p, "data.issues"));
+    assert_false(tf_program_has(p, "data.issues.0"));
+}
+
 static void audit__names_a_finding_the_same_every_time(void **state)
 {
     tf_fixture *f = *state;
@@ -307,6 +363,8 @@ int main(void)
         TF_FIXTURE_TEST(audit__shows_secrets_as_short_hashes_with_their_tokens),
         TF_FIXTURE_TEST(audit__of_sound_data_finds_nothing),
         TF_FIXTURE_TEST(audit__has_the_form_that_others_rely_on),
+        TF_FIXTURE_TEST(audit__of_the_balances_tells_each_user),
+        TF_FIXTURE_TEST(audit__of_the_balances_of_sound_data_names_nobody),
         TF_FIXTURE_TEST(audit__names_a_finding_the_same_every_time),
         TF_FIXTURE_TEST(audit__weighs_by_number),
         TF_FIXTURE_TEST(audit__fails_on_what_is_as_grave_as_asked),
