@@ -30,5 +30,6 @@ void tf_process_setup(void)
     prctl(PR_SET_DUMPABLE, 0);
 #endif
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* ignored, which is inherited, nobody's exit status would be known */
     setlocale(LC_CTYPE, "");
 }

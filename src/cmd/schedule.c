@@ -1,6 +1,8 @@
 #include "cmd/schedule.h"
 
 #include <inttypes.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <tokenfix/cleanup.h>
 #include <unistd.h>
 
@@ -20,7 +22,7 @@
 #include "report/output.h"
 
 /* A stop is through within 5 s: what runs on the server is ended, what is being told is cut short. */
-enum { STOP_WORK_MS = 2500, STOP_TELL_MS = 500, KEEP_EVERY_MS = 3600000, HANGS_MS = 3600000 };
+enum { STOP_WORK_MS = 2500, STOP_TELL_MS = 500, LAST_WORD_MS = 40000, READER_MS = 500, KEEP_EVERY_MS = 3600000, HANGS_MS = 3600000 };
 
 typedef struct watch {
     const tf_globals *globals;
@@ -36,7 +38,7 @@ typedef struct watch {
     tf_alerting alerting;
     /* the schedule, by the monotonic clock */
     int64_t first, next, begun; /* of the rhythm; of the next round; of the one under way, 0: none */
-    int64_t rounds, skipped;
+    int64_t rounds, skipped, unread;
     /* what is kept */
     tf_audit_kept result; /* of the newest round that has not been kept yet */
     int64_t kept_at, since;
@@ -197,6 +199,13 @@ static void say_not_kept(watch *w)
 
 /* ---- a round is over ---- */
 
+/* Whoever does not read what we print (a pager, a log that hangs) loses lines; he does not hold up rounds, alerts and our end. */
+static bool is_read(int fd)
+{
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    return poll(&out, 1, READER_MS) != 0;
+}
+
 static void tell_round(watch *w, const tf_round *round)
 {
     tf_severity fail_on = tf_severity_of(w->args->fail_on);
@@ -212,7 +221,13 @@ static void tell_round(watch *w, const tf_round *round)
     line.open = tf_alerts_open(&w->alerting.open);
     tf_conditions_done(conditions);
     bson_free(conditions);
-    tf_schedule_print(&line, w->globals->json);
+    if (is_read(STDOUT_FILENO)) {
+        if (w->unread)
+            tf_output_warning("%" PRId64 " round%s not printed, for nobody read", w->unread, w->unread == 1 ? " was" : "s were");
+        w->unread = 0;
+        tf_schedule_print(&line, w->globals->json);
+    } else
+        w->unread++;
     char status[300];
     tf_schedule_status(&line, status, sizeof status);
     tf_service_tell("STATUS=%s", status);
@@ -294,6 +309,26 @@ static bool open_alerting(watch *w, const tf_audit_args *args, tf_error *err)
     return good;
 }
 
+/* A pipe cannot be read a second time (opening it would wait for ever), and that a file is gone does not mean that nobody is to
+ * be told any more. */
+static bool can_be_read_again(const char *path, tf_error *err)
+{
+    struct stat about;
+    if (!path || (stat(path, &about) == 0 && (S_ISREG(about.st_mode) || S_ISCHR(about.st_mode))))
+        return true;
+    return tf_error_set(err, TF_ERR_USAGE, "'%s' is gone, or no file that can be read again", TF_WORD(path));
+}
+
+static bool check_reloaded(const watch *w, const tf_audit_args *bound, tf_error *err)
+{
+    if (!bound->every_ms)
+        return tf_error_set(err, TF_ERR_USAGE, "the configuration has no 'every' any more");
+    _cleanup_(tf_check_words_done) tf_check_words words = {0};
+    tf_check_words_split(&bound->checks, &words);
+    return tf_schedule_check(bound, err) && tf_audit_check_words(w->migration, words.items, err) &&
+           can_be_read_again(bound->alerts.webhook ? bound->alerts.webhook_secret_file : NULL, err);
+}
+
 /* Between rounds only: a round borrows from the arguments. */
 static void reload(watch *w)
 {
@@ -304,10 +339,9 @@ static void reload(watch *w)
     bool connection = false;
     tf_service_tell("RELOADING=1\nMONOTONIC_USEC=%" PRId64, tf_clock_us());
     tf_options_init(&options, w->globals->command_options->table, bound);
-    bool good = tf_command_reload(w->globals, &options, &config, &connection, &err);
-    if (good && !bound->every_ms)
-        good = tf_error_set(&err, TF_ERR_USAGE, "the configuration has no 'every' any more");
-    good = good && tf_schedule_check(bound, &err) && open_alerting(w, bound, &err);
+    bool good = can_be_read_again(w->globals->config->path, &err) &&
+                tf_command_reload(w->globals, &options, &config, &connection, &err) && check_reloaded(w, bound, &err) &&
+                open_alerting(w, bound, &err);
     if (!good) {
         tf_output_warning("the configuration was not read again, what was read before stays: %s%s%s%s", err.message,
                           *err.detail ? " (" : "", err.detail, *err.detail ? ")" : "");
@@ -411,13 +445,24 @@ static void loop(watch *w)
     }
 }
 
+/* What is still to be told gets its time, unless a stop is asked for meanwhile. */
+static void tell_the_rest(watch *w)
+{
+    int64_t until = tf_clock_ms() + LAST_WORD_MS;
+    while (!tf_alerting_is_idle(&w->alerting) && tf_clock_ms() < until) {
+        feed_watchdog(w);
+        if (tf_attend_wait(&w->attend, 50) & TF_CALL_STOP)
+            return;
+    }
+}
+
 /* Alerts that are told by now, and what came of them, are kept where that is quickly done. */
 static void leave(watch *w)
 {
     tf_service_tell("STOPPING=1");
-    bool asked = tf_stop_level() > 0;
     bool idle = tf_watcher_is_idle(w->watcher);
-    tf_alerting_flush(&w->alerting, asked ? 0 : 40000);
+    if (tf_stop_level() == 0)
+        tell_the_rest(w);
     tf_alerting_close(&w->alerting, STOP_TELL_MS);
     if (idle && !w->begun && keep(w))
         for (int64_t until = tf_clock_ms() + 1000; !tf_watcher_is_idle(w->watcher) && tf_clock_ms() < until;)

@@ -37,6 +37,8 @@ static void put_findings(const tf_audit *audit, char *out, size_t size)
     put(out, size, "%zu of %zu checks passed", audit->passed, audit->total);
     if (audit->skipped)
         put(out, size, " (%zu skipped)", audit->skipped);
+    if (audit->empty)
+        put(out, size, ", and there is no document at all");
     for (size_t i = 0; i < audit->findings_count; i++) {
         const tf_finding *finding = &audit->findings[i];
         put(out, size, "%s%s %" PRId64 " (%s)", i ? ", " : "; ", finding->check->name, finding->count, tf_severity_name(finding->severity));
@@ -67,10 +69,9 @@ static void put_alerts(const tf_schedule_line *line, char *out, size_t size)
         put(out, size, "; %" PRId64 " round%s skipped", line->skipped, line->skipped == 1 ? "" : "s");
 }
 
-void tf_schedule_status(const tf_schedule_line *line, char *out, size_t size)
+static void put_all(const tf_schedule_line *line, char *out, size_t size)
 {
     const tf_round *round = line->round;
-    out[0] = '\0';
     put(out, size, "%s: ", tf_schedule_state(line));
     put_system(round, out, size);
     if (round->audited)
@@ -80,6 +81,14 @@ void tf_schedule_status(const tf_schedule_line *line, char *out, size_t size)
             tf_health_is_degraded(&round->health) ? "" : round->err.message);
     put(out, size, "; %s", TF_DURATION(round->elapsed_ms));
     put_alerts(line, out, size);
+}
+
+/* A server's messages may hold line ends: neither the log nor systemd shall take what follows them for a line of ours. */
+void tf_schedule_status(const tf_schedule_line *line, char *out, size_t size)
+{
+    char text[TEXT] = "", redacted[TEXT];
+    put_all(line, text, sizeof text);
+    tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), out, size);
 }
 
 /* ---- data ---- */
@@ -145,6 +154,7 @@ static void append(const tf_schedule_line *line, bson_t *out)
         BSON_APPEND_INT64(out, "totalChecks", (int64_t)round->audit.total);
         BSON_APPEND_INT64(out, "passedChecks", (int64_t)round->audit.passed);
         BSON_APPEND_INT64(out, "skippedChecks", (int64_t)round->audit.skipped);
+        BSON_APPEND_BOOL(out, "isEmpty", round->audit.empty);
         append_issues(&round->audit, out);
     } else {
         _cleanup_(bson_destroyp) bson_t *error = BCON_NEW("code", BCON_UTF8(tf_error_name(round->err.code)), "message",
@@ -172,10 +182,9 @@ void tf_schedule_print(const tf_schedule_line *line, bool json)
             tf_json_print_value(stdout, &iter);
         putchar('\n');
     } else {
-        char text[TEXT], redacted[TEXT], clean[TEXT];
+        char text[TEXT];
         tf_schedule_status(line, text, sizeof text);
-        tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), clean, sizeof clean);
-        printf("%s  %s\n", TF_TIME(line->round->at), clean);
+        printf("%s  %s\n", TF_TIME(line->round->at), text);
     }
     fflush(stdout);
 }

@@ -60,6 +60,19 @@ static bool refuse_word(const tf_migration *migration, const char *word, tf_erro
     return tf_error_hint(err, "An audit without --check lists them all.");
 }
 
+bool tf_audit_check_words(const tf_migration *migration, const char *const *words, tf_error *err)
+{
+    size_t count = count_checks(migration);
+    for (const char *const *word = words; word && *word; word++) {
+        bool known = false;
+        for (size_t i = 0; i < count && !known; i++)
+            known = is_called(&migration->checks[i], *word);
+        if (!known)
+            return refuse_word(migration, *word, err);
+    }
+    return true;
+}
+
 /* Fills a row for each check asked for, in the migration's order. */
 static bool choose(const tf_migration *migration, const char *const *words, tf_audit *audit, tf_error *err)
 {
@@ -68,13 +81,8 @@ static bool choose(const tf_migration *migration, const char *const *words, tf_a
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "migration %s has no checks", migration->id);
         return tf_error_hint(err, "A migration's descriptor lists what an audit looks for.");
     }
-    for (const char *const *word = words; word && *word; word++) {
-        bool known = false;
-        for (size_t i = 0; i < count && !known; i++)
-            known = is_called(&migration->checks[i], *word);
-        if (!known)
-            return refuse_word(migration, *word, err);
-    }
+    if (!tf_audit_check_words(migration, words, err))
+        return false;
     audit->rows = bson_malloc0(count * sizeof *audit->rows);
     for (size_t i = 0; i < count; i++) {
         bool asked = !words || !*words;

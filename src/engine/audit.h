@@ -38,6 +38,9 @@ typedef struct tf_audit {
 /* "passed", "finding", "skipped" */
 const char *tf_audit_state_name(tf_audit_state state);
 
+/* Whether these (NULL-terminated) are all names of checks, or groups of checks, of the migration: NOT_FOUND with the nearest. */
+bool tf_audit_check_words(const tf_migration *migration, const char *const *words, tf_error *err);
+
 /* Runs the engine's migration's checks. *out (free with tf_audit_done) is untouched on failure: NOT_FOUND with the nearest name
  * for a check or run that is not there, USAGE where there is nothing to narrow by. What the user may not see is skipped, unless
  * it is the repaired collection itself. */

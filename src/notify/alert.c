@@ -3,6 +3,7 @@
 #include <tokenfix/cleanup.h>
 
 #include "base/field.h"
+#include "base/text.h"
 
 enum { MOST_READ = 1000 };
 
@@ -128,7 +129,11 @@ void tf_alerts_see(tf_alerts *alerts, const tf_alert_round *round)
         tf_alert *alert = &alerts->items[i];
         if (!alert->gone && !holds_now(round, alert->id) && was_looked_at(round, alert->id))
             is_over(alert, round);
+        if (!alert->gone && !alert->once)
+            alert->pending |= ~alert->heard; /* a channel that is new hears what is open */
         alert->pending &= round->channels; /* a channel that is no more gets nothing any more */
+        if (alert->told_at > round->now)
+            alert->told_at = round->now; /* a clock was set back: the time until it is repeated begins anew */
     }
     for (size_t i = 0; i < round->count; i++)
         holds(alerts, &round->conditions[i], round);
@@ -190,10 +195,18 @@ void tf_alerts_append(const tf_alerts *alerts, bson_t *to, const char *key)
     bson_append_array_end(to, &array);
 }
 
+/* Ids and names stand in variables and headers of mail as they are. */
+static bool is_plain(const char *text)
+{
+    char clean[sizeof((tf_alert *)0)->id];
+    return strcmp(tf_text_clean(text, clean, sizeof clean), text) == 0;
+}
+
 static void read_one(const bson_t *doc, tf_alerts *out)
 {
-    char id[sizeof out->items->id], word[16];
-    if (!tf_field_text(doc, "id", id, sizeof id) || !*id || find(out, id))
+    char id[sizeof out->items->id], name[sizeof out->items->name], word[16];
+    tf_field_text(doc, "name", name, sizeof name);
+    if (!tf_field_text(doc, "id", id, sizeof id) || !*id || find(out, id) || !is_plain(id) || !is_plain(name))
         return;
     tf_field_text(doc, "severity", word, sizeof word);
     tf_level level = tf_level_of(word);
@@ -202,7 +215,7 @@ static void read_one(const bson_t *doc, tf_alerts *out)
     tf_alert *alert = add(out, id);
     alert->level = level;
     alert->serial = next_serial();
-    tf_field_text(doc, "name", alert->name, sizeof alert->name);
+    snprintf(alert->name, sizeof alert->name, "%s", name);
     tf_field_text(doc, "text", alert->text, sizeof alert->text);
     tf_field_text(doc, "event", word, sizeof word);
     for (tf_alert_event event = TF_ALERT_RAISED; event <= TF_ALERT_RESOLVED; event++)

@@ -6,7 +6,7 @@
  * A condition that holds is raised once, raised anew when it becomes more severe, and repeated when that long has passed since it
  * was told last; one that was looked at and holds no more is resolved. What was not looked at stays as it is: a server
  * that does not answer resolves nothing. An event is due at a channel (a bit of a mask) until that has delivered it, through
- * rounds and processes: the open alerts are kept as BSON.
+ * rounds and processes: the open alerts are kept as BSON. A channel that is new hears of what is open.
  */
 #ifndef TF_NOTIFY_ALERT_H
 #define TF_NOTIFY_ALERT_H

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-enum { SLICE_MS = 50, MERCY_MS = 1000, OWN_VARIABLES = 8 };
+enum { SLICE_MS = 50, MERCY_MS = 1000, LAST_MERCY_MS = 250, OWN_VARIABLES = 8 };
 
 extern char **environ;
 
@@ -121,10 +121,10 @@ static bool attend(pid_t pid, int *input, const char *text, int64_t until, const
     return true;
 }
 
-static void end_group(pid_t pid, int *input, int *status)
+static void end_group(pid_t pid, int *input, int64_t mercy_ms, int *status)
 {
     kill(-pid, SIGTERM);
-    bool ended = attend(pid, input, "", tf_clock_ms() + MERCY_MS, NULL, status);
+    bool ended = attend(pid, input, "", tf_clock_ms() + mercy_ms, NULL, status);
     kill(-pid, SIGKILL); /* also what it left behind */
     if (!ended)
         waitpid(pid, status, 0);
@@ -149,11 +149,12 @@ bool tf_alert_command_run(void *arg, const tf_message *message, const atomic_boo
         return tf_error_errno(err, errno, "the alert command cannot be started");
     bool ended = attend(pid, &input, message->json, until, cancelled, &status);
     if (!ended)
-        end_group(pid, &input, &status);
+        end_group(pid, &input, atomic_load(cancelled) ? LAST_MERCY_MS : MERCY_MS, &status);
     if (input != -1)
         close(input);
     if (ended)
         return judge(status, err);
-    return tf_error_set(err, TF_ERR_SYSTEM, "the alert command took longer than %d s and was ended",
-                        (int)(command->limit_ms / 1000));
+    if (atomic_load(cancelled))
+        return tf_error_set(err, TF_ERR_INTERRUPTED, "the alert command was ended at the end of the program");
+    return tf_error_set(err, TF_ERR_SYSTEM, "the alert command took longer than %g s and was ended", (double)command->limit_ms / 1000);
 }

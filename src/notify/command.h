@@ -4,7 +4,8 @@
  *
  *   TOKENFIX_ALERT_EVENT, _ID, _NAME, _SEVERITY, _SUMMARY, _TEXT, _DATABASE, _DELIVERY
  *
- * It is a process group of its own. When it takes too long the group gets SIGTERM, and a second later SIGKILL.
+ * It is a process group of its own. When it takes too long the group gets SIGTERM, and a second later SIGKILL;
+ * at the end of the program, which waits no longer, a quarter of that later.
  */
 #ifndef TF_NOTIFY_COMMAND_H
 #define TF_NOTIFY_COMMAND_H

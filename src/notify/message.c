@@ -56,7 +56,7 @@ static char *json_of(const tf_message *message, const tf_alert *alert, const tf_
 tf_message *tf_message_new(const tf_alert *alert, const tf_message_source *source, int64_t now)
 {
     tf_message *message = bson_malloc0(sizeof *message);
-    char clean[TEXT], line[TEXT + 256];
+    char clean[TEXT], database[256], line[TEXT + 256 + 256];
     snprintf(message->id, sizeof message->id, "%s", alert->id);
     snprintf(message->name, sizeof message->name, "%s", alert->name);
     message->serial = alert->serial;
@@ -66,9 +66,9 @@ tf_message *tf_message_new(const tf_alert *alert, const tf_message_source *sourc
         snprintf(message->delivery + 16 * i, 17, "%016" PRIx64, tf_clock_random(UINT64_MAX));
     tf_text_clean(alert->text, clean, sizeof clean);
     message->summary = bson_strdup(clean);
-    message->database = bson_strdup(source->database);
+    message->database = bson_strdup(tf_text_clean(source->database, database, sizeof database));
     const char *what = alert->event == TF_ALERT_RESOLVED ? "resolved: " : alert->event == TF_ALERT_REPEATED ? "still: " : "";
-    snprintf(line, sizeof line, "[%s] tokenfix, %s: %s%s: %s", tf_level_name(alert->level), source->database, what, alert->name,
+    snprintf(line, sizeof line, "[%s] tokenfix, %s: %s%s: %s", tf_level_name(alert->level), database, what, alert->name,
              clean);
     message->text = bson_strdup(line);
     message->json = json_of(message, alert, source, now);

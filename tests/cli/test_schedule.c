@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TF_CLEANUP(http_server *, http_stop)
@@ -173,6 +174,25 @@ static void alerts__that_were_not_delivered_are_told_by_the_next_process(void **
     assert_int_equal(http_count(server), 2);
 }
 
+static void alerts__that_are_open_are_told_to_a_channel_that_is_new(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 2);
+    alerts_make_indexes(f);
+    tf_program *p = tf_program_run(f, "audit", "--every", "100ms", "--rounds", "2", "--check", "melted_unspent", NULL);
+    assert_exit(p, 0);
+    assert_has(p->out, "alerts: 1 raised");
+    _cleanup_(http_stopp) http_server *server = http_serve(HTTP_OK);
+    char hook[160];
+    snprintf(hook, sizeof hook, "TOKENFIX_WEBHOOK=%s", http_url(server));
+    const tf_program_options once = {.argv = (const char *[]){"audit", "--check", "melted_unspent", NULL},
+                                     .env = (const char *[]){hook, NULL}};
+    assert_exit(tf_program_exec(f, &once), 3);
+    alerts_expect(server, 0, "melted_unspent", "raised", "medium");
+    assert_exit(tf_program_exec(f, &once), 3);
+    assert_int_equal(http_count(server), 1);
+}
+
 static void alerts__reach_the_command_too(void **state)
 {
     tf_fixture *f = *state;
@@ -293,6 +313,30 @@ static void sighup__reads_the_configuration_again(void **state)
     tf_folder_remove(folder);
 }
 
+static void sighup__with_a_configuration_that_cannot_be_is_refused(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 5);
+    alerts_make_indexes(f);
+    char *folder = tf_folder_make(), path[160];
+    snprintf(path, sizeof path, "%s/c.conf", folder);
+    write_config(path, "check = melted_unspent\n");
+    const char *const env[] = {"COLUMNS=400", NULL};
+    tf_program *p = BEGIN_ENV(f, env, "--config", path, "--every", "100ms");
+    expect(p, "findings: ");
+    write_config(path, "check = melted_unspnt\n");
+    assert_int_equal(kill(p->pid, SIGHUP), 0);
+    expect(p, "the configuration was not read again, what was read before stays: there is no check 'melted_unspnt'");
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(kill(p->pid, SIGHUP), 0);
+    expect(p, "is gone, or no file that can be read again");
+    expect(p, "findings: ");
+    end(p);
+    assert_has_not(p->out, "not audited");
+    tf_folder_remove(folder);
+}
+
 static void daemon__ends_in_the_middle_of_a_webhook(void **state)
 {
     tf_fixture *f = *state;
@@ -316,6 +360,107 @@ static void daemon__ends_in_the_middle_of_a_webhook(void **state)
     p = BEGIN_ENV(f, env, "--every", "1h", "--check", "melted_unspent");
     alerts_expect(server, 1, "melted_unspent", "raised", "medium");
     end(p);
+}
+
+static void daemon__ends_in_the_middle_of_the_last_webhook(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 5);
+    alerts_make_indexes(f);
+    _cleanup_(http_stopp) http_server *server = http_serve(HTTP_SILENT);
+    char hook[160];
+    snprintf(hook, sizeof hook, "TOKENFIX_WEBHOOK=%s", http_url(server));
+    const char *const env[] = {hook, NULL};
+    tf_program *p = BEGIN_ENV(f, env, "--every", "100ms", "--rounds", "1", "--check", "melted_unspent");
+    assert_int_equal(http_wait(server, 1), 1);
+    expect(p, "alerts: 1 raised"); /* it was the only round: it waits for the webhook alone */
+    struct timespec begun, ended;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    end(p);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_true(ended.tv_sec - begun.tv_sec < 10); /* as above */
+    assert_has(p->out, "1 alert was not delivered to the webhook");
+}
+
+static pid_t read_pid(const char *path)
+{
+    for (int n = 0; n < 1500; n++) {
+        int pid = 0;
+        FILE *in = fopen(path, "r");
+        if (in && fscanf(in, "%d\n", &pid) != 1)
+            pid = 0;
+        if (in)
+            fclose(in);
+        if (pid)
+            return pid;
+        usleep(20000);
+    }
+    return 0;
+}
+
+static void daemon__ends_a_command_that_does_not_want_to(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 5);
+    alerts_make_indexes(f);
+    char *folder = tf_folder_make(), path[160], command[400];
+    snprintf(path, sizeof path, "%s/pid", folder);
+    snprintf(command, sizeof command, "trap '' TERM; echo $$ >'%s'; while :; do sleep 1; done", path);
+    tf_program *p = BEGIN(f, "--every", "1h", "--check", "melted_unspent", "--alert-command", command);
+    pid_t pid = read_pid(path);
+    assert_true(pid > 0);
+    end(p);
+    assert_has_not(p->out, "took longer");
+    for (int n = 0; n < 250 && kill(pid, 0) == 0; n++)
+        usleep(20000);
+    assert_int_equal(kill(pid, 0), -1);
+    tf_folder_remove(folder);
+}
+
+static void commands__that_fail_are_known_to_where_children_are_ignored(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 5);
+    alerts_make_indexes(f);
+    const char *const env[] = {"COLUMNS=400", NULL};
+    signal(SIGCHLD, SIG_IGN); /* is inherited */
+    tf_program *p = BEGIN_ENV(f, env, "--every", "1h", "--check", "melted_unspent", "--alert-command", "exit 3");
+    signal(SIGCHLD, SIG_DFL);
+    expect(p, "the alert command ended with status 3");
+    end(p);
+}
+
+static void daemon__goes_on_where_nobody_reads(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 0);
+    alerts_make_indexes(f);
+    char *folder = tf_folder_make(), path[160], command[600];
+    snprintf(path, sizeof path, "%s/told", folder);
+    snprintf(command, sizeof command, "echo 1 >'%s'", path);
+    int ends[2], status = -1;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[0], F_SETPIPE_SZ, 4096);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("TOKENFIX_URI", f->uri, 1);
+        setenv("TOKENFIX_CONFIG", "/dev/null", 1);
+        if (dup2(ends[1], 1) == 1)
+            execl(getenv("TOKENFIX"), "tokenfix", "audit", "--every", "100ms", "--check", "melted_unspent", "--alert-command", command,
+                  (char *)NULL);
+        _exit(127);
+    }
+    assert_true(pid > 0);
+    close(ends[1]);
+    sleep(5); /* what there is room for is written */
+    tf_tokens_insert(f, 500, 1, "npub1carl", "unspent");
+    assert_true(read_pid(path) > 0);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    for (int n = 0; n < 1500 && waitpid(pid, &status, WNOHANG) == 0; n++)
+        usleep(20000);
+    assert_int_equal(status, 0);
+    close(ends[0]);
+    tf_folder_remove(folder);
 }
 
 static void daemon__tells_systemd(void **state)
@@ -434,13 +579,19 @@ int main(void)
         TF_FIXTURE_TEST(alerts__are_raised_repeated_and_resolved_over_rounds),
         TF_FIXTURE_TEST(alerts__are_told_once_over_processes),
         TF_FIXTURE_TEST(alerts__that_were_not_delivered_are_told_by_the_next_process),
+        TF_FIXTURE_TEST(alerts__that_are_open_are_told_to_a_channel_that_is_new),
         TF_FIXTURE_TEST(alerts__reach_the_command_too),
         TF_FIXTURE_TEST(thresholds__make_an_alert_high),
         TF_FIXTURE_TEST(executions__that_take_long_are_alerts),
         TF_FIXTURE_TEST(audits__of_the_read_only_user_change_nothing),
         TF_FIXTURE_TEST(audits__that_differ_are_kept_and_others_not),
         TF_FIXTURE_TEST(sighup__reads_the_configuration_again),
+        TF_FIXTURE_TEST(sighup__with_a_configuration_that_cannot_be_is_refused),
         TF_FIXTURE_TEST(daemon__ends_in_the_middle_of_a_webhook),
+        TF_FIXTURE_TEST(daemon__ends_in_the_middle_of_the_last_webhook),
+        TF_FIXTURE_TEST(daemon__ends_a_command_that_does_not_want_to),
+        TF_FIXTURE_TEST(commands__that_fail_are_known_to_where_children_are_ignored),
+        TF_FIXTURE_TEST(daemon__goes_on_where_nobody_reads),
         TF_FIXTURE_TEST(daemon__tells_systemd),
         TF_FIXTURE_TEST(daemon__secrets_are_in_no_process_list),
         TF_FIXTURE_TEST(options__that_make_no_sense_are_refused),

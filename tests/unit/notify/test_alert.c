@@ -212,13 +212,45 @@ static void alert__without_channels_is_due_to_nobody(void **state)
     tf_alerts_see(&alerts, &round);
     expect_nothing();
     assert_int_equal(tf_alerts_open(&alerts), 1);
-    round.channels = HOOK;
     round.now += HOUR;
     tf_alerts_see(&alerts, &round);
-    expect_nothing(); /* repeat_ms is 0 */
+    expect_nothing();
     round.count = 0;
     tf_alerts_see(&alerts, &round);
     assert_int_equal(alerts.count, 0);
+}
+
+static void alert__that_is_open_is_told_to_a_channel_that_is_new(void **state)
+{
+    (void)state;
+    const tf_condition condition = {.id = "a", .name = "a", .level = TF_LEVEL_HIGH, .text = "text"};
+    tf_alert_round round = {.conditions = &condition, .count = 1, .looked = (const char *const[]){"*", NULL}, .now = now};
+    tf_alert_event event = TF_ALERT_RESOLVED;
+    tf_alerts_see(&alerts, &round);
+    round.channels = HOOK;
+    tf_alerts_see(&alerts, &round);
+    assert_int_equal(deliver(HOOK, &event), 1);
+    assert_int_equal(event, TF_ALERT_RAISED);
+    tf_alerts_see(&alerts, &round);
+    assert_int_equal(deliver(HOOK, &event), 0);
+    round.channels = HOOK | MAIL;
+    tf_alerts_see(&alerts, &round);
+    assert_int_equal(deliver(HOOK, &event), 0);
+    assert_int_equal(deliver(MAIL, &event), 1);
+}
+
+static void alert__told_in_the_future_is_repeated_after_the_usual_time(void **state)
+{
+    (void)state;
+    now += 1000 * (int64_t)HOUR;
+    see("a", TF_LEVEL_HIGH);
+    expect(TF_ALERT_RAISED);
+    now -= 1000 * (int64_t)HOUR; /* the clock is set right */
+    see("a", TF_LEVEL_HIGH);
+    expect_nothing();
+    now += HOUR;
+    see("a", TF_LEVEL_HIGH);
+    expect(TF_ALERT_REPEATED);
 }
 
 static void alerts__survive_the_process(void **state)
@@ -253,7 +285,9 @@ static void alerts__that_were_tampered_with_are_left_out(void **state)
 {
     (void)state;
     static const char *const rows[] = {"[1, null, \"x\"]", "[{}]", "[{\"id\": \"\", \"severity\": \"high\"}]",
-                                       "[{\"id\": \"a\", \"severity\": \"dreadful\"}]", "[{\"id\": 7, \"severity\": \"high\"}]"};
+                                       "[{\"id\": \"a\", \"severity\": \"dreadful\"}]", "[{\"id\": 7, \"severity\": \"high\"}]",
+                                       "[{\"id\": \"a\\nb\", \"name\": \"a\", \"severity\": \"high\"}]",
+                                       "[{\"id\": \"a\", \"name\": \"a\\r\\nBcc: x\", \"severity\": \"high\"}]"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         _cleanup_(bson_destroyp) bson_t *array = bson_new_from_json((const uint8_t *)rows[i], -1, NULL);
         assert_non_null(array);
@@ -280,6 +314,8 @@ int main(void)
         ALERT_TEST(alert__that_comes_back_before_its_end_was_told_is_raised),
         ALERT_TEST(alert__of_something_that_happened_is_told_once),
         ALERT_TEST(alert__without_channels_is_due_to_nobody),
+        ALERT_TEST(alert__that_is_open_is_told_to_a_channel_that_is_new),
+        ALERT_TEST(alert__told_in_the_future_is_repeated_after_the_usual_time),
         ALERT_TEST(alerts__survive_the_process),
         ALERT_TEST(alerts__that_were_tampered_with_are_left_out),
     };
