@@ -190,7 +190,7 @@ bool tf_down_target(const tf_engine *engine, tf_run *run, tf_error *err);
 /* ---- attempts: for the audit trail ---- */
 
 /* That somebody confirmed a command ("up"), or that it failed before there was a run (`why`; one of the command line itself is
- * none). Written where the state database can be, within 3 s; where it cannot, nothing else changes. */
+ * none). Written where the state database can be, within 10 s; where it cannot, nothing else changes. */
 void tf_attempt_confirmed(const tf_engine *engine, const char *command);
 void tf_attempt_failed(const tf_engine *engine, const char *command, const tf_error *why);
 

@@ -104,7 +104,7 @@ static bool may_write(const tf_engine *engine, const tf_error *why)
 static void attempt(const tf_engine *engine, tf_event_type type, const char *command, const tf_error *why)
 {
     _cleanup_bson_ bson_t options = BSON_INITIALIZER, data = BSON_INITIALIZER, result = BSON_INITIALIZER;
-    tf_event event = {.type = type, .data = &data, .patience_ms = TF_NOTE_PATIENCE_MS};
+    tf_event event = {.type = type, .data = &data, .patience_ms = TF_ATTEMPT_PATIENCE_MS};
     tf_error ignored = {0};
     if (!may_write(engine, why))
         return;

@@ -19,7 +19,7 @@ void tf_note_place(const tf_context *context, bson_t *set);
 void tf_note_try(const tf_store *store, tf_event_type type, const char *run, const bson_t *data, const tf_error *why,
                  int64_t patience_ms);
 
-/* How long a step waits, at most, for an event that must not stand in its way. */
-enum { TF_NOTE_PATIENCE_MS = 3000 };
+/* How long an event is tried again, at most, that must not stand in the way: of a step, of an answer that is a refusal. */
+enum { TF_NOTE_PATIENCE_MS = 3000, TF_ATTEMPT_PATIENCE_MS = 10000 };
 
 #endif

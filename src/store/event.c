@@ -246,7 +246,7 @@ bool tf_event_append(const tf_store *store, const tf_event *event, tf_head *head
             return true;
         }
         bool again = one.server_code == TF_CODE_DUPLICATE_KEY || one.server_code == TF_CODE_MAX_TIME_EXPIRED || tf_failure_is_transient(&one);
-        if (!again || tf_clock_ms() > give_up || tf_stop_level() >= 2) {
+        if (!again || (n > 1 && tf_clock_ms() > give_up) || tf_stop_level() >= 2) {
             if (err->code == TF_ERR_OK)
                 *err = one;
             return false;
