@@ -126,12 +126,19 @@ typedef struct draft {
     tf_head head;
 } draft;
 
+/* Whoever may insert may insert the largest number there can be. That breaks the trail, and must not stop the work: behind it any
+ * number will do that nobody can know. */
+static int64_t number_behind(const tf_head *before)
+{
+    return before->seq + 1 < TF_FORM_LARGEST ? before->seq + 1 : TF_FORM_LARGEST + (int64_t)tf_clock_random(UINT64_C(1) << 62);
+}
+
 static void build(draft *d, const tf_head *before, int64_t now, bson_t *doc)
 {
     const tf_event *event = d->event;
     const tf_key *signer = d->store->signer;
     uint8_t signature[TF_SIGNATURE_SIZE];
-    d->head.seq = before->seq + 1;
+    d->head.seq = number_behind(before);
     BSON_APPEND_INT64(doc, "_id", d->head.seq);
     BSON_APPEND_UTF8(doc, "id", d->owner.id);
     BSON_APPEND_UTF8(doc, "type", names[event->type]);
@@ -222,7 +229,7 @@ static bool insert(draft *d, tf_error *err)
     TF_FAILPOINT("event.before_insert");
     bool ok = tf_op_insert(&op, tf_store_name(d->store, TF_EVENTS).text, docs, 1, err);
     TF_FAILPOINT("event.after_insert");
-    if (!ok && err->server_code != TF_CODE_DUPLICATE_KEY && !(err->labels & TF_LABEL_SELECTION) && d->lowest == 0)
+    if (!ok && err->server_code != TF_CODE_DUPLICATE_KEY && !(err->labels & TF_LABEL_SELECTION) && (d->lowest == 0 || d->head.seq < d->lowest))
         d->lowest = d->head.seq;
     return ok;
 }

@@ -1,5 +1,6 @@
 /* What stands in the audit trail after each thing that is done or tried: who, what, with which options, and how it ended. */
 #include "fault/fault.h"
+#include "support/documents.h"
 #include "support/pauses.h"
 #include "support/role.h"
 
@@ -243,6 +244,21 @@ static void events__may_be_added_by_a_run_and_not_changed(void **state)
     assert_string_equal(tf_program_text(p, "data.break.kind"), "form");
 }
 
+/* Who may insert may insert the largest number there is: that is a break, and no reason to repair nothing any more. */
+static void events__go_on_behind_the_largest_number(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 25);
+    _cleanup_(bson_destroyp) bson_t *planted = BCON_NEW("_id", BCON_INT64(((int64_t)1 << 53) - 1), "type", "progress");
+    assert_true(tf_documents_insert(f, f->state_db, "events", planted));
+    assert_exit(tf_up(f), 0);
+    assert_exit(tf_down(f), 0);
+    assert_true(events(f, "{\"type\": \"up_completed\"}") == 1 && events(f, "{\"type\": \"down_completed\"}") == 1);
+    tf_program *p = tf_program_run(f, "history", "--verify", "--json", NULL);
+    assert_exit(p, 3);
+    assert_string_equal(tf_program_text(p, "data.break.kind"), "start");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +268,7 @@ int main(void)
         TF_FIXTURE_TEST(events__of_a_cancel_and_a_canary),
         TF_FIXTURE_TEST(events__of_a_rollback_say_what_failed),
         TF_FIXTURE_TEST(events__of_a_take_over_name_the_former_owner),
+        TF_FIXTURE_TEST(events__go_on_behind_the_largest_number),
         ROLE_TEST(events__that_cannot_be_written_change_no_answer),
         ROLE_TEST(events__may_be_added_by_a_run_and_not_changed),
     };
