@@ -49,7 +49,7 @@ static void append_archive(const tf_trail *trail, bson_t *out)
 static bool head_is_before(const tf_trail_report *report)
 {
     const tf_chain *chain = report->chain;
-    int64_t begins = report->trail ? report->trail->anchor.upto.seq : chain->first;
+    int64_t begins = report->trail ? report->trail->anchor.upto.seq : chain->before.seq;
     return report->head && report->head->seq < begins;
 }
 
@@ -98,6 +98,8 @@ static void print_verdict(const tf_trail_report *report)
         snprintf(text, sizeof text, "is whole: events %" PRId64 " to %" PRId64, chain->first, chain->last.seq);
     else if (whole)
         snprintf(text, sizeof text, "is empty");
+    else if (chain->broken == TF_BREAK_ARCHIVED)
+        snprintf(text, sizeof text, "is NOT PROVEN back to event %" PRId64, chain->at);
     else
         snprintf(text, sizeof text, "is BROKEN at %s %" PRId64 " (%s)", report->file ? "line" : "event",
                  report->file ? report->file->line : chain->at, tf_break_name(chain->broken));

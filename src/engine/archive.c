@@ -81,20 +81,27 @@ static bool is_whole(const tf_trail *trail, tf_error *err)
                               "docs/audit-trail.md, 'A break'.");
 }
 
-static bool plan_anew(const tf_engine *engine, const tf_archive_wanted *wanted, tf_archive *out, tf_error *err)
+/* Walks the trail (as far as `upto`; 0: to its head) through the sieve. */
+static bool sift_all(const tf_engine *engine, const tf_archive_wanted *wanted, int64_t upto, tf_archive *out, tf_trail *trail, tf_error *err)
 {
     sieve s = {.archive = out};
-    tf_trail trail;
     int64_t now = 0;
     bson_init(&s.unfinished);
-    tf_trail_wanted walk = {.witnesses = true, .see = sift, .arg = &s};
+    tf_trail_wanted walk = {.upto = upto, .witnesses = upto == 0, .see = sift, .arg = &s};
     bool ok = tf_client_now(engine->store.client, &now, err) && read_unfinished(&engine->store, &s.unfinished, err);
     s.before = now - wanted->older_ms;
-    ok = ok && tf_trail_walk(&engine->store, &walk, &trail, err) && is_whole(&trail, err);
+    ok = ok && tf_trail_walk(&engine->store, &walk, trail, err) && is_whole(trail, err);
     bson_destroy(&s.unfinished);
-    if (ok)
-        out->left_over = trail.left_over;
     return ok;
+}
+
+static bool plan_anew(const tf_engine *engine, const tf_archive_wanted *wanted, tf_archive *out, tf_error *err)
+{
+    tf_trail trail;
+    if (!sift_all(engine, wanted, 0, out, &trail, err))
+        return false;
+    out->left_over = trail.left_over;
+    return true;
 }
 
 /* ---- what an archive that died has left ---- */
@@ -105,16 +112,25 @@ static bool strange(const char *path, tf_error *err)
     return tf_error_hint(err, "What was exported is never written over: name another file.");
 }
 
-static bool take_up(const tf_engine *engine, const char *path, tf_archive *out, tf_error *err)
+/* A file that --export wrote fits the trail, too, and holds what is to stay. */
+static bool holds_what_stays(const char *path, const tf_archive *sifted, tf_error *err)
 {
+    tf_error_set(err, TF_ERR_USAGE, "'%s' is there already, and holds event %" PRId64 ", which %s%s", TF_WORD(path), sifted->kept,
+                 sifted->kept_for[0] ? "belongs to the unfinished run " : "is not old enough", sifted->kept_for);
+    return tf_error_hint(err, "Nothing is removed but what is old enough: name another file.");
+}
+
+static bool take_up(const tf_engine *engine, const tf_archive_wanted *wanted, tf_archive *out, tf_error *err)
+{
+    const char *path = wanted->path;
+    tf_archive sifted = {0};
     tf_trail_file file;
     tf_trail trail;
     if (!tf_trail_file_check_path(path, NULL, 0, NULL, &file, err))
         return false;
     if (file.chain.broken != TF_BREAK_NONE || file.chain.count == 0)
         return strange(path, err);
-    tf_trail_wanted walk = {.upto = file.chain.last.seq};
-    if (!tf_trail_walk(&engine->store, &walk, &trail, err) || !is_whole(&trail, err))
+    if (!sift_all(engine, wanted, file.chain.last.seq, &sifted, &trail, err))
         return false;
     out->have_file = true;
     out->have_event = strcmp(trail.anchor.sha256, file.sha256) == 0;
@@ -127,14 +143,14 @@ static bool take_up(const tf_engine *engine, const char *path, tf_archive *out, 
         return true;
     bool follows = file.chain.first == trail.anchor.upto.seq + 1 && trail.chain.last.seq == file.chain.last.seq &&
                    memcmp(trail.chain.last.hash, file.chain.last.hash, 32) == 0;
-    return follows || strange(path, err);
+    return !follows ? strange(path, err) : !sifted.kept || holds_what_stays(path, &sifted, err);
 }
 
 bool tf_archive_plan(const tf_engine *engine, const tf_archive_wanted *wanted, tf_archive *out, tf_error *err)
 {
     struct stat about;
     *out = (tf_archive){0};
-    return lstat(wanted->path, &about) == 0 ? take_up(engine, wanted->path, out, err) : plan_anew(engine, wanted, out, err);
+    return lstat(wanted->path, &about) == 0 ? take_up(engine, wanted, out, err) : plan_anew(engine, wanted, out, err);
 }
 
 /* ---- doing it ---- */

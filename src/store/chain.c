@@ -174,6 +174,20 @@ bool tf_chain_compare(tf_chain *chain, const tf_head *witness, const char *who, 
     return true;
 }
 
+bool tf_chain_compare_before(tf_chain *chain, const tf_head *witness, const char *who, const char *where)
+{
+    const tf_head *before = &chain->before;
+    if (chain->broken != TF_BREAK_NONE)
+        return false;
+    if (witness->seq == before->seq && memcmp(witness->hash, before->hash, 32) != 0)
+        return breaks(chain, TF_BREAK_WITNESS, witness->seq, "event %" PRId64 " was replaced: %s has another hash of it", witness->seq, who);
+    if (witness->seq < before->seq)
+        return breaks(chain, TF_BREAK_ARCHIVED, witness->seq,
+                      "%s was not compared: event %" PRId64 " is not here, it is said to be in %s; examine that with the same --head", who,
+                      witness->seq, where);
+    return true;
+}
+
 bool tf_chain_end(tf_chain *chain)
 {
     if (chain->broken != TF_BREAK_NONE)

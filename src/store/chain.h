@@ -20,6 +20,7 @@
     X(SIGNATURE, "signature", "the signature is not that of the event")                                                \
     X(UNSIGNED, "unsigned", "a signature is missing")                                                                  \
     X(KEY, "key", "the event is signed with a key that was not given")                                                 \
+    X(ARCHIVED, "archived", "the event somebody wrote down is said to be elsewhere, and was not compared")             \
     X(FORM, "form", "what is there is no event")
 
 typedef enum tf_break {
@@ -58,6 +59,10 @@ void tf_chain_break(tf_chain *chain, tf_break kind, int64_t at, const char *text
 /* What somebody wrote down of an event: compared where it is the last one added, or lies beyond it and no more come
  * (`ended`). Whatever lies before is passed over. `who` names the witness. */
 bool tf_chain_compare(tf_chain *chain, const tf_head *witness, const char *who, bool ended);
+
+/* At the end, of a witness that lies before the first event: compared with what that one names before itself; what is further
+ * back cannot be compared here, and is no proof: it breaks the chain (ARCHIVED). `where` names the place it may be in. */
+bool tf_chain_compare_before(tf_chain *chain, const tf_head *witness, const char *who, const char *where);
 
 /* After the last event: where keys were given something must be signed with them. */
 bool tf_chain_end(tf_chain *chain);

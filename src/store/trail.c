@@ -1,5 +1,6 @@
 #include "store/trail.h"
 
+#include "base/failpoint.h"
 #include "base/field.h"
 #include "base/stop.h"
 #include "store/form.h"
@@ -110,6 +111,20 @@ static bool hear(walk *w, bool ended, tf_error *err)
     return !w->witnesses.cursor || hear_witnesses(&w->witnesses, chain, ended, err);
 }
 
+/* Who can write to the database can say that something was archived, and so hide it: of a signed trail the key must say it. */
+static bool believe_anchor(const walk *w)
+{
+    tf_chain *chain = &w->out->chain;
+    const tf_anchor *anchor = &w->out->anchor;
+    char text[200];
+    if (!chain->keys_count || chain->last.seq != anchor->event || chain->last_signed == anchor->event)
+        return true;
+    snprintf(text, sizeof text, "event %" PRId64 ", which says that all up to event %" PRId64 " was archived, is not signed", anchor->event,
+             anchor->upto.seq);
+    tf_chain_break(chain, TF_BREAK_UNSIGNED, anchor->event, text);
+    return false;
+}
+
 /* 1: go on, 0: it is enough, -1 */
 static int take(walk *w, const bson_t *event, tf_error *err)
 {
@@ -118,7 +133,7 @@ static int take(walk *w, const bson_t *event, tf_error *err)
         w->out->left_over++;
         return 1;
     }
-    if (!tf_chain_add(chain, event))
+    if (!tf_chain_add(chain, event) || !believe_anchor(w))
         return 0;
     if (!hear(w, false, err))
         return -1;
@@ -156,7 +171,16 @@ static void compare_with_anchor(tf_trail *out, const tf_head *head)
         tf_chain_compare(&out->chain, head, "the head that was kept", false);
 }
 
-bool tf_trail_walk(const tf_store *store, const tf_trail_wanted *wanted, tf_trail *out, tf_error *err)
+/* An older one is in the file, if that was archived at all: only the file can show it. */
+static void compare_older(tf_trail *out, const tf_head *head)
+{
+    char where[300];
+    snprintf(where, sizeof where, "'%s', or an archive before it", out->anchor.file);
+    if (head && head->seq < out->anchor.upto.seq)
+        tf_chain_compare_before(&out->chain, head, "the head that was kept", where);
+}
+
+static bool walk_once(const tf_store *store, const tf_trail_wanted *wanted, tf_trail *out, tf_error *err)
 {
     *out = (tf_trail){0};
     walk w = {.wanted = wanted, .out = out};
@@ -175,10 +199,30 @@ bool tf_trail_walk(const tf_store *store, const tf_trail_wanted *wanted, tf_trai
         tf_chain_after(&out->chain, &out->anchor.upto);
         compare_with_anchor(out, wanted->head);
     }
+    TF_FAILPOINT("trail.after_anchor");
     bool ok = !wanted->witnesses || begin_witnesses(store, out->anchor.upto.seq, &w.witnesses, err);
     ok = ok && go(&w, store, err);
+    if (ok)
+        compare_older(out, wanted->head);
     out->witnesses = w.witnesses.count;
     if (w.witnesses.cursor)
         mongoc_cursor_destroy(w.witnesses.cursor);
     return ok;
+}
+
+/* What is missing may have been archived while it was looked for. */
+static bool is_archived_meanwhile(const tf_store *store, const tf_trail *found)
+{
+    tf_anchor anchor;
+    tf_error ignored = {0};
+    return found->chain.broken != TF_BREAK_NONE && tf_anchor_read(store, &anchor, &ignored) == 1 && anchor.upto.seq > found->anchor.upto.seq;
+}
+
+bool tf_trail_walk(const tf_store *store, const tf_trail_wanted *wanted, tf_trail *out, tf_error *err)
+{
+    do {
+        if (!walk_once(store, wanted, out, err))
+            return false;
+    } while (!wanted->see && is_archived_meanwhile(store, out));
+    return true;
 }

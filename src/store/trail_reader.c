@@ -142,7 +142,8 @@ static bool check_lines(reader *r, const tf_head *head, tf_trail_file *out, tf_s
         return tf_error_errno(err, errno, "the file cannot be read");
     if (!closed)
         broken(out, TF_BREAK_END, "the file ends behind event %" PRId64 " without its closing line: it was cut off", out->chain.last.seq);
-    else if (!head || tf_chain_compare(&out->chain, head, "the head that was kept", true))
+    else if (!head || (tf_chain_compare(&out->chain, head, "the head that was kept", true) &&
+                       tf_chain_compare_before(&out->chain, head, "the head that was kept", "an earlier file")))
         tf_chain_end(&out->chain);
     return true;
 }

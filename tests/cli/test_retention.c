@@ -38,7 +38,7 @@ static int teardown(void **state)
 #define TRAIL_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define history(s, ...) tf_program_run((s)->f, "history", "--json", ##__VA_ARGS__, NULL)
 #define archive(s, file, age, ...) history((s), "--archive", (file), "--older-than", (age), ##__VA_ARGS__)
-#define archive_it(s, file, age) archive((s), (file), (age), "--confirm", "--yes")
+#define archive_it(s, file, age, ...) archive((s), (file), (age), "--confirm", "--yes", ##__VA_ARGS__)
 
 static int64_t events(scene *s, const char *filter)
 {
@@ -159,6 +159,83 @@ static void archive__leaves_the_events_of_unfinished_runs(void **state)
     assert_whole(history(s, "--verify"));
 }
 
+/* An exported file fits the trail as an archive that died does: that is no reason to remove what is not old enough. */
+static void archive__into_an_exported_file_removes_nothing_that_is_to_stay(void **state)
+{
+    scene *s = *state;
+    tf_tokens_fill(s->f, 15);
+    plant(s, 2);
+    assert_exit(history(s, "--export", s->file), 0);
+    tf_program *p = archive_it(s, s->file, "5d");
+    assert_exit(p, 2);
+    assert_has(tf_program_text(p, "error.message"), "event 8, which is not old enough");
+    assert_int_equal(events(s, "{}"), OLD);
+    assert_exit(archive_it(s, s->file, "1d"), 0); /* all of them are */
+    assert_int_equal(events(s, "{\"_id\": {\"$lte\": 10}}"), 0);
+    tf_program *up = tf_up(s->f, "--canary", "5");
+    assert_exit(up, 7);
+    assert_exit(history(s, "--export", s->second), 0);
+    int64_t before = events(s, "{}");
+    p = archive_it(s, s->second, "0s");
+    assert_exit(p, 2);
+    assert_has(tf_program_text(p, "error.message"), tf_program_text(up, "data.run"));
+    assert_int_equal(events(s, "{}"), before);
+    assert_whole(history(s, "--verify"));
+}
+
+/* What a head that was kept names has gone: whoever has the database can say that it was archived. */
+static void verify__of_a_head_that_was_archived_asks_for_the_file(void **state)
+{
+    scene *s = *state;
+    char head[128];
+    plant(s, 12);
+    assert_exit(archive_it(s, s->file, "15d"), 0);
+    snprintf(head, sizeof head, "%s", tf_program_text(history(s, "--verify", "--file", s->file), "data.head"));
+    assert_int_equal(events(s, "{\"_id\": {\"$lte\": 7}}"), 0);
+    assert_whole(history(s, "--verify", "--head", head));
+    assert_exit(archive_it(s, s->second, "13d"), 0);
+    tf_program *p = history(s, "--verify", "--head", head);
+    assert_exit(p, 3);
+    assert_string_equal(tf_program_text(p, "data.break.kind"), "archived");
+    assert_int_equal(tf_program_number(p, "data.break.event"), 7);
+    assert_false(tf_program_flag(p, "data.headCompared"));
+    p = tf_program_run(s->f, "history", "--verify", "--head", head, NULL);
+    assert_exit(p, 3);
+    assert_has(p->out, "is NOT PROVEN back to event 7");
+    assert_has(p->out, "later.jsonl");
+    assert_whole(history(s, "--verify", "--file", s->file, "--head", head));
+    assert_whole(history(s, "--verify", "--file", s->second, "--head", head)); /* the last before it */
+    head[strlen(head) - 1] ^= 1;
+    p = history(s, "--verify", "--file", s->second, "--head", head);
+    assert_exit(p, 3);
+    assert_string_equal(tf_program_text(p, "data.break.kind"), "witness");
+    head[0] = '6';
+    p = history(s, "--verify", "--file", s->second, "--head", head);
+    assert_exit(p, 3);
+    assert_string_equal(tf_program_text(p, "data.break.kind"), "archived");
+}
+
+/* Somebody without the key says that all was archived, and waits until the next signed events stand behind it. */
+static void verify__of_an_archive_that_nobody_signed_is_a_break(void **state)
+{
+    scene *s = *state;
+    char key[300], public[300];
+    snprintf(key, sizeof key, "%s/trail.key", s->folder);
+    snprintf(public, sizeof public, "%s/trail.key.pub", s->folder);
+    assert_exit(tf_program_run(s->f, "history", "--make-key", key, NULL), 0);
+    tf_tokens_fill(s->f, 5);
+    plant(s, 2);
+    assert_exit(archive_it(s, s->file, "1d"), 0); /* `confirmed`, `archived` */
+    assert_exit(tf_up(s->f, "--sign-key", key), 0);
+    tf_program *p = history(s, "--verify", "--public-key", public);
+    assert_exit(p, 3);
+    assert_string_equal(tf_program_text(p, "data.break.kind"), "unsigned");
+    assert_int_equal(tf_program_number(p, "data.break.event"), OLD + 2);
+    assert_whole(history(s, "--verify"));
+    assert_exit(archive_it(s, s->second, "0s", "--sign-key", key), 0);
+    assert_whole(history(s, "--verify", "--public-key", public));
+}
+
 static void archive__of_a_broken_trail_is_refused(void **state)
 {
     scene *s = *state;
@@ -264,6 +341,9 @@ int main(void)
         TRAIL_TEST(archive__of_nothing_old_does_nothing),
         TRAIL_TEST(archive__needs_confirmation),
         TRAIL_TEST(archive__leaves_the_events_of_unfinished_runs),
+        TRAIL_TEST(archive__into_an_exported_file_removes_nothing_that_is_to_stay),
+        TRAIL_TEST(verify__of_a_head_that_was_archived_asks_for_the_file),
+        TRAIL_TEST(verify__of_an_archive_that_nobody_signed_is_a_break),
         TRAIL_TEST(archive__of_a_broken_trail_is_refused),
         TRAIL_TEST(archive__never_writes_over_another_file),
         TRAIL_TEST(verify__of_an_archived_run_says_so),

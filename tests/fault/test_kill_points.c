@@ -85,6 +85,7 @@ static const kill_row rows[] = {
     {"cancel.before_event", {{0}, {0}}},
     {"cancel.before_cancelled", {{0}, {0}}},
     /* only where the audit trail is exported or archived: tests/fault/test_trail.c */
+    {"trail.after_anchor", {{0}, {0}}},
     {"archive.before_file", {{0}, {0}}},
     {"export.before_name", {{0}, {0}}},
     {"export.after_name", {{0}, {0}}},

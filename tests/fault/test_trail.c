@@ -285,6 +285,26 @@ static void archive__half_removed_is_whole_and_says_what_is_left(void **state)
     tf_folder_remove(folder);
 }
 
+/* An archive comes between the look at what was archived and the walk: what it took is not missing. */
+static void archive__beside_an_examination_is_no_break(void **state)
+{
+    tf_fixture *f = *state;
+    char file[256];
+    char *folder = tf_folder_make();
+    tf_tokens_fill(f, 1);
+    plant(f);
+    snprintf(file, sizeof file, "%s/old.jsonl", folder);
+    tf_program *p = tf_program_start(f, &(tf_program_options){.argv = (const char *const[]){"history", "--verify", "--json", NULL},
+                                                              .env = (const char *const[]){"TOKENFIX_FAILPOINT=trail.after_anchor=stop", NULL}});
+    wait_until_stopped(p);
+    assert_exit(archive(f, file, NULL), 0);
+    assert_int_equal(kill(p->pid, SIGCONT), 0);
+    tf_program_wait(p, 60);
+    assert_exit(p, 0);
+    assert_int_equal(tf_program_number(p, "data.archived.upto"), OLD);
+    tf_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +315,7 @@ int main(void)
         TF_FIXTURE_TEST(trail__whose_head_moved_is_looked_at_again),
         TF_FIXTURE_OWN_TEST(trail__goes_on_with_another_primary),
         TF_FIXTURE_TEST(archive__that_dies_anywhere_loses_nothing_and_is_taken_up),
+        TF_FIXTURE_TEST(archive__beside_an_examination_is_no_break),
         TF_FIXTURE_TEST(archive__half_removed_is_whole_and_says_what_is_left),
     };
     return cmocka_run_group_tests_name("trail", tests, NULL, NULL);
