@@ -185,6 +185,8 @@ static bool export(const tf_engine *engine, const char *path, tf_archive *archiv
         return false;
     if (trail.chain.last.seq != archive->upto.seq || memcmp(trail.chain.last.hash, archive->upto.hash, 32) != 0)
         return tf_error_set(err, TF_ERR_DAMAGED, "the audit trail was changed while it was read");
+    archive->first = trail.chain.first; /* another archive may have taken the beginning meanwhile */
+    archive->count = trail.chain.count;
     return tf_trail_writer_finish(writer, &trail.chain, engine->store.signer, archive->sha256, err);
 }
 

@@ -305,6 +305,34 @@ static void archive__beside_an_examination_is_no_break(void **state)
     tf_folder_remove(folder);
 }
 
+/* Another archive takes the beginning between the plan and the file: what is noted is what stands in the file. */
+static void archive__beside_another_notes_what_its_file_holds(void **state)
+{
+    tf_fixture *f = *state;
+    char first[256], second[256];
+    char *folder = tf_folder_make();
+    tf_tokens_fill(f, 1);
+    plant(f);
+    snprintf(first, sizeof first, "%s/first.jsonl", folder);
+    snprintf(second, sizeof second, "%s/second.jsonl", folder);
+    assert_exit(tf_program_run(f, "pause", NULL), 1); /* event 13, of today */
+    const char *const argv[] = {"history", "--json", "--archive", second, "--older-than", "0s", "--confirm", "--yes", NULL};
+    tf_program *p = tf_program_start(f, &(tf_program_options){.argv = argv,
+                                                              .env = (const char *const[]){"TOKENFIX_FAILPOINT=archive.before_file=stop", NULL}});
+    wait_until_stopped(p);
+    assert_exit(archive(f, first, NULL), 0);
+    assert_int_equal(kill(p->pid, SIGCONT), 0);
+    tf_program_wait(p, 60);
+    assert_exit(p, 0);
+    assert_int_equal(tf_program_number(p, "data.first"), OLD + 1);
+    assert_int_equal(events(f, "{\"type\": \"archived\", \"data.first\": 13, \"data.upto\": 13, \"data.count\": 1}"), 1);
+    p = tf_program_run(f, "history", "--json", "--verify", "--file", second, NULL);
+    assert_exit(p, 0);
+    assert_int_equal(tf_program_number(p, "data.first"), OLD + 1);
+    assert_whole(f, -1);
+    tf_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +344,7 @@ int main(void)
         TF_FIXTURE_OWN_TEST(trail__goes_on_with_another_primary),
         TF_FIXTURE_TEST(archive__that_dies_anywhere_loses_nothing_and_is_taken_up),
         TF_FIXTURE_TEST(archive__beside_an_examination_is_no_break),
+        TF_FIXTURE_TEST(archive__beside_another_notes_what_its_file_holds),
         TF_FIXTURE_TEST(archive__half_removed_is_whole_and_says_what_is_left),
     };
     return cmocka_run_group_tests_name("trail", tests, NULL, NULL);
