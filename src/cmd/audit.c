@@ -123,7 +123,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     const char *format = format_of(globals, given);
     bool json = strcmp(format, "json") == 0;
     tf_error err = {0};
-    _cleanup_(tf_session_done) tf_session session = {0};
+    _cleanup_(tf_session_done) tf_session session = {.patience_ms = tf_schedule_patience_ms(given)};
     _cleanup_(tf_audit_done) tf_audit audit = {0};
     _cleanup_(tf_check_words_done) tf_check_words checks = {0};
     tf_check_words_split(&given->checks, &checks);

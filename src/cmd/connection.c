@@ -226,3 +226,9 @@ void tf_connection_done(tf_connection *connection)
     free(connection->state_db);
     *connection = (tf_connection){0};
 }
+
+void tf_connection_be_patient(tf_connection *connection, int64_t patience_ms)
+{
+    if (patience_ms > 0 && !mongoc_uri_has_option(connection->uri, MONGOC_URI_SOCKETTIMEOUTMS))
+        mongoc_uri_set_option_as_int32(connection->uri, MONGOC_URI_SOCKETTIMEOUTMS, (int32_t)(patience_ms > INT32_MAX ? INT32_MAX : patience_ms));
+}

@@ -32,4 +32,8 @@ void tf_connection_done(tf_connection *connection);
  * the hint speaks of ("--db"). */
 bool tf_database_name_check(const char *name, const char *option, tf_error *err);
 
+/* Lets the server work on one operation for so long (0: the driver's 5 minutes), unless the connection string says how long. A dead
+ * host is found by the driver's keep-alive. */
+void tf_connection_be_patient(tf_connection *connection, int64_t patience_ms);
+
 #endif

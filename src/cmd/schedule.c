@@ -482,10 +482,16 @@ static bool start(watch *w, tf_error *err)
     if (!open_alerting(w, w->args, err) || !tf_connection_resolve(w->globals, &connection, err))
         return false;
     tf_options_forget(w->globals->options);
+    tf_connection_be_patient(&connection, tf_schedule_patience_ms(w->args));
     snprintf(w->alerting.database, sizeof w->alerting.database, "%s", connection.db);
     snprintf(w->alerting.migration, sizeof w->alerting.migration, "%s", w->migration->id);
     w->watcher = tf_watcher_start(&connection, w->migration, &w->attend, err);
     return w->watcher != NULL;
+}
+
+int64_t tf_schedule_patience_ms(const tf_audit_args *args)
+{
+    return args->max_time > 0 ? (int64_t)(args->max_time * 1000) + 60000 : INT64_MAX;
 }
 
 int tf_schedule_run(const tf_globals *globals, const tf_audit_args *args, const tf_migration *migration)

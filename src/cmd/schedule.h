@@ -39,6 +39,9 @@ void tf_check_words_done(tf_check_words *words);
 /* Whether --every, --jitter, --rounds and what a single audit alone can do go together: USAGE. */
 bool tf_schedule_check(const tf_audit_args *args, tf_error *err);
 
+/* How long an answer may take: longer than --max-time, so that the server's word comes first; for ever where that is 0. */
+int64_t tf_schedule_patience_ms(const tf_audit_args *args);
+
 /* Runs until it is told to stop; the exit status. */
 int tf_schedule_run(const tf_globals *globals, const tf_audit_args *args, const tf_migration *migration);
 

@@ -67,6 +67,8 @@ bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_mi
     tf_connection *to = &session->connection;
     bool resolved = tf_connection_resolve(globals, to, err);
     tf_options_forget(globals->options);
+    if (resolved)
+        tf_connection_be_patient(to, session->patience_ms);
     bool good =
         resolved && tf_client_open(to->uri, to->db, to->state_db, to->timeout_ms, to->allowed, &session->client, err);
     tf_client_forget(to->uri);

@@ -23,6 +23,7 @@ typedef struct tf_session {
     char note[320];
     unsigned progress_flags;
     tf_key *signer; /* of the audit trail; NULL: none */
+    int64_t patience_ms; /* set before it is opened: how long the server may work on one operation; 0: the driver's 5 minutes */
 } tf_session;
 
 /* Connects as the global options say and makes an engine for `migration` (NULL where a run names it), whose observer

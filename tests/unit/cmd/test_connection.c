@@ -63,6 +63,22 @@ static void connection__defaults_to_localhost(void **state)
     assert_int_equal(made.timeout_ms, 5000);
 }
 
+static void connection__waits_as_long_as_the_server_may_work(void **state)
+{
+    (void)state;
+    assert_true(RESOLVE("--db", "shop"));
+    tf_connection_be_patient(&made, 0);
+    assert_false(mongoc_uri_has_option(made.uri, MONGOC_URI_SOCKETTIMEOUTMS));
+    tf_connection_be_patient(&made, 3660000);
+    assert_int_equal(mongoc_uri_get_option_as_int32(made.uri, MONGOC_URI_SOCKETTIMEOUTMS, 0), 3660000);
+    assert_true(RESOLVE("--db", "shop"));
+    tf_connection_be_patient(&made, INT64_MAX);
+    assert_int_equal(mongoc_uri_get_option_as_int32(made.uri, MONGOC_URI_SOCKETTIMEOUTMS, 0), INT32_MAX);
+    assert_true(RESOLVE("--uri=mongodb://h/shop?socketTimeoutMS=7000"));
+    tf_connection_be_patient(&made, 3660000);
+    assert_int_equal(mongoc_uri_get_option_as_int32(made.uri, MONGOC_URI_SOCKETTIMEOUTMS, 0), 7000);
+}
+
 static void connection__host_may_name_port_and_set(void **state)
 {
     (void)state;
@@ -384,6 +400,7 @@ static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connection__defaults_to_localhost),
+        cmocka_unit_test(connection__waits_as_long_as_the_server_may_work),
         cmocka_unit_test(connection__host_may_name_port_and_set),
         cmocka_unit_test(connection__database_comes_from_the_uri),
         cmocka_unit_test(connection__no_database_is_refused),
