@@ -42,7 +42,7 @@ static bool create_collection(const tf_store *store, const char *name, const bso
     if (collation && !bson_empty(collation))
         BSON_APPEND_DOCUMENT(command, "collation", collation);
     tf_error one = {0};
-    if (tf_op_write(&op, command, NULL, NULL, &one) || one.server_code == TF_CODE_NAMESPACE_EXISTS)
+    if (tf_store_write_patiently(&op, command, &one) || one.server_code == TF_CODE_NAMESPACE_EXISTS)
         return true;
     *err = err->code == TF_ERR_OK ? one : *err;
     return false;
@@ -54,7 +54,7 @@ static bool create_index(const tf_store *store, const char *collection, const bs
     tf_name name = tf_store_name(store, collection);
     _cleanup_(bson_destroyp) bson_t *command =
         BCON_NEW("createIndexes", BCON_UTF8(name.text), "indexes", "[", BCON_DOCUMENT(index), "]");
-    return tf_op_write(&op, command, NULL, NULL, err);
+    return tf_store_write_patiently(&op, command, err); /* one that is there is left as it is */
 }
 
 bool tf_store_prepare(const tf_store *store, tf_error *err)

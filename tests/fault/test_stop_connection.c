@@ -210,6 +210,29 @@ static void stop__third_interrupt_does_not_wait_for_the_server(void **state)
     fail_nothing(f);
 }
 
+/* Before there is a run: a failover while the state database is made. */
+static void stop__failover_while_the_state_database_is_made_is_survived(void **state)
+{
+    static const struct {
+        const char *command, *how;
+    } rows[] = {{"\"create\"", CLOSE},
+                {"\"create\"", "\"errorCode\": 11602"},
+                {"\"createIndexes\"", CLOSE},
+                {"\"createIndexes\"", "\"writeConcernError\": {\"code\": 11602, \"errmsg\": \"operation was interrupted\"}"}};
+    tf_fixture *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        FAULT_DATA_CLEANUP fault_data data;
+        fault_clear(f);
+        fault_seed(f, &data);
+        int64_t before = failed_so_far(f);
+        fail_command(f, "{\"times\": 2}", rows[i].command, rows[i].how);
+        tf_program *p = fault_exec(f, "up", NULL, stop_by_two);
+        assert_true(failed_so_far(f) >= before + 2);
+        assert_exit(p, 0);
+        fault_assert_repaired(f, &data);
+    }
+}
+
 #define STOP_TEST(f) cmocka_unit_test_setup_teardown(f, setup, tf_fixture_teardown)
 
 int main(void)
@@ -219,6 +242,7 @@ int main(void)
         STOP_TEST(stop__what_never_succeeds_ends_within_its_budget),
         STOP_TEST(stop__rollback_that_loses_its_connection_is_resumed),
         STOP_TEST(stop__third_interrupt_does_not_wait_for_the_server),
+        STOP_TEST(stop__failover_while_the_state_database_is_made_is_survived),
     };
     struct CMUnitTest tests[sizeof plain / sizeof *plain + TROUBLES];
     size_t count = sizeof plain / sizeof *plain;
