@@ -2,6 +2,7 @@
 
 #include "cmd/proof_report.h"
 #include "cmd/sheet.h"
+#include "cmd/trail_report.h"
 #include "db/id.h"
 #include "report/format.h"
 
@@ -137,14 +138,6 @@ void tf_timings_report_print(const tf_timings *timings)
     tf_sheet_print(sheet);
 }
 
-/* What is kept of it elsewhere shows when the trail's end is cut off. */
-static void print_head(const tf_outcome *outcome)
-{
-    char head[TF_HEAD_TEXT];
-    if (outcome->head.seq)
-        printf("Trail head %s\n", tf_head_text(&outcome->head, head));
-}
-
 static void print_proof(const tf_outcome *outcome, const tf_terms *terms)
 {
     if (!outcome->verified)
@@ -166,7 +159,7 @@ void tf_up_report_print(const tf_outcome *outcome, const tf_terms *terms)
     add_count(sheet, "overtaken", outcome->overtaken, "changed by somebody else while being written; left alone");
     add_times(sheet, outcome);
     tf_sheet_print(sheet);
-    print_head(outcome);
+    tf_head_print("Trail head", &outcome->head);
     tf_ids_print("Conflicts", outcome->conflict_ids, outcome->conflicts);
     print_proof(outcome, terms);
 }
@@ -186,7 +179,7 @@ void tf_down_report_print(const tf_outcome *outcome, const tf_terms *terms)
     add_count(sheet, "overtaken", outcome->overtaken, "changed by somebody else while being written; left alone");
     add_times(sheet, outcome);
     tf_sheet_print(sheet);
-    print_head(outcome);
+    tf_head_print("Trail head", &outcome->head);
     tf_ids_print("Conflicts", outcome->conflict_ids, outcome->conflicts);
     print_proof(outcome, terms);
 }

@@ -7,6 +7,7 @@
 #include "cmd/confirm.h"
 #include "cmd/session.h"
 #include "cmd/sheet.h"
+#include "cmd/trail_report.h"
 #include "engine/archive.h"
 #include "report/format.h"
 #include "report/output.h"
@@ -66,14 +67,13 @@ static int nothing(const tf_archive *archive, const char *path, bool json)
 
 static void print_done(const tf_archive *archive, const char *path)
 {
-    char head[TF_HEAD_TEXT];
     _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
     tf_sheet_add(sheet, "archived", "events %" PRId64 " to %" PRId64, archive->first, archive->upto.seq);
     tf_sheet_add(sheet, "file", "%s", TF_WORD(path));
     tf_sheet_add(sheet, "SHA-256", "%s", archive->sha256);
     tf_sheet_add(sheet, "removed", "%s events", TF_COUNT(archive->removed));
     tf_sheet_print(sheet);
-    printf("Archived up to %s\n", tf_head_text(&archive->upto, head));
+    tf_head_print("Archived up to", &archive->upto);
     print_kept(archive);
 }
 

@@ -89,24 +89,38 @@ void tf_trail_report_append(const tf_trail_report *report, bson_t *out)
 
 /* ---- an examination: text ---- */
 
+void tf_head_print(const char *label, const tf_head *head)
+{
+    char text[TF_HEAD_TEXT], line_text[TF_HEAD_TEXT + 32];
+    if (!head->seq)
+        return;
+    snprintf(line_text, sizeof line_text, "%s %s", label, tf_head_text(head, text));
+    tf_text_wrap(stdout, line_text, 0, 0, tf_terminal_of(stdout).width);
+}
+
+static void print_wrapped(const char *text)
+{
+    char clean[700];
+    tf_text_wrap(stdout, tf_text_clean(text, clean, sizeof clean), 0, 0, tf_terminal_of(stdout).width);
+}
+
 static void print_verdict(const tf_trail_report *report)
 {
     const tf_chain *chain = report->chain;
     bool whole = chain->broken == TF_BREAK_NONE, color = tf_terminal_of(stdout).color;
-    char text[700], clean[700];
+    char title[600], verdict[128];
+    snprintf(title, sizeof title, "The audit trail %s %s:", report->file ? "in" : "of", report->name);
     if (whole && chain->count)
-        snprintf(text, sizeof text, "is whole: events %" PRId64 " to %" PRId64, chain->first, chain->last.seq);
+        snprintf(verdict, sizeof verdict, "whole, events %" PRId64 " to %" PRId64, chain->first, chain->last.seq);
     else if (whole)
-        snprintf(text, sizeof text, "is empty");
-    else if (chain->broken == TF_BREAK_ARCHIVED)
-        snprintf(text, sizeof text, "is NOT PROVEN back to event %" PRId64, chain->at);
+        snprintf(verdict, sizeof verdict, "empty");
     else
-        snprintf(text, sizeof text, "is BROKEN at %s %" PRId64 " (%s)", report->file ? "line" : "event",
+        snprintf(verdict, sizeof verdict, "BROKEN at %s %" PRId64 " (%s)", report->file ? "line" : "event",
                  report->file ? report->file->line : chain->at, tf_break_name(chain->broken));
-    printf("The audit trail %s %s %s%s%s\n", report->file ? "in" : "of", tf_text_clean(report->name, clean, sizeof clean),
-           color ? (whole ? "\033[1;32m" : "\033[1;31m") : "", text, color ? "\033[0m" : "");
+    print_wrapped(title);
+    printf("%s%s%s\n", color ? (whole ? "\033[1;32m" : "\033[1;31m") : "", verdict, color ? "\033[0m" : "");
     if (!whole)
-        tf_text_wrap(stdout, tf_text_clean(chain->text, clean, sizeof clean), 0, 0, tf_terminal_of(stdout).width);
+        print_wrapped(chain->text);
     printf("\n");
 }
 
@@ -135,7 +149,6 @@ static void add_trail(tf_table *sheet, const tf_trail *trail)
 
 void tf_trail_report_print(const tf_trail_report *report)
 {
-    char head[TF_HEAD_TEXT];
     const tf_chain *chain = report->chain;
     _cleanup_(tf_table_freep) tf_table *sheet = tf_sheet_new();
     print_verdict(report);
@@ -149,8 +162,7 @@ void tf_trail_report_print(const tf_trail_report *report)
     if (report->exported)
         tf_sheet_add(sheet, "file", "%s, SHA-256 %s", TF_WORD(report->exported), report->sha256);
     tf_sheet_print(sheet);
-    if (chain->last.seq)
-        printf("%s %s\n", chain->broken == TF_BREAK_NONE ? "Trail head" : "Whole up to", tf_head_text(&chain->last, head));
+    tf_head_print(chain->broken == TF_BREAK_NONE ? "Trail head" : "Whole up to", &chain->last);
 }
 
 /* ---- events ---- */
@@ -260,7 +272,7 @@ void tf_event_page_print(const tf_event_page *page)
 {
     static const tf_column columns[] = {{"seq", "#", TF_COLUMN_COUNT, 0},
                                         {"at", "time", TF_COLUMN_TIME, 0},
-                                        {"type", "event", TF_COLUMN_TEXT, 0},
+                                        {"type", "event", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {"who", "who", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {"data", "", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {NULL, NULL, TF_COLUMN_TEXT, 0}};

@@ -19,6 +19,9 @@ typedef struct tf_trail_report {
 void tf_trail_report_append(const tf_trail_report *report, bson_t *out);
 void tf_trail_report_print(const tf_trail_report *report);
 
+/* "LABEL SEQ:HASH", wrapped; nothing where there is no head. */
+void tf_head_print(const char *label, const tf_head *head);
+
 typedef struct tf_event_page {
     bson_t **events; /* as stored, the newest first */
     size_t count;

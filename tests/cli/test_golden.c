@@ -169,6 +169,8 @@ static void golden__a_repair_from_status_to_rollback(void **state)
     golden(f, "status-after", "status");
     golden(f, "verify", "verify --workers 1");
     golden(f, "history", "history");
+    golden_widths(f, "history-verify", "history --verify");
+    golden_widths(f, "history-verify-head", "history --verify --head 9999:0000000000000000000000000000000000000000000000000000000000000000");
     golden(f, "down", "down --confirm --yes --workers 1 --max-lag 0");
     golden(f, "verify-down", "verify --workers 1");
     golden(f, "plan", "plan");

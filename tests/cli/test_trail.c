@@ -1,6 +1,7 @@
 /* tokenfix history --verify, --export, --file, --make-key, --events, and --sign: the audit trail as a whole. */
 #include "base/hash.h"
 #include "support/documents.h"
+#include "support/golden.h"
 #include "support/tokens.h"
 
 #include <sys/stat.h>
@@ -113,7 +114,7 @@ static void trail__as_it_was_written_is_whole(void **state)
     assert_int_equal(tf_program_number(p, "data.signed.last"), count);
     p = tf_program_run(s->f, "history", "--verify", NULL);
     assert_exit(p, 0);
-    assert_has(p->out, "is whole");
+    assert_has(p->out, "whole, events 1 to ");
     assert_has(p->out, head);
     assert_has(p->out, "--public-key");
 }
@@ -431,6 +432,8 @@ static void events__are_listed_newest_first(void **state)
     assert_exit(p, 0);
     assert_has(p->out, "down_completed");
     assert_has(p->out, "confirmed");
+    for (int columns = 40; columns <= 200; columns *= 2)
+        tf_golden_width_at(tf_golden_run_at(s->f, "history --events", NULL, columns)->out, "history --events", columns);
 }
 
 int main(void)
