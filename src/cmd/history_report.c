@@ -186,7 +186,7 @@ static void print_batches(const tf_history *history)
 static void print_events(const tf_history *history)
 {
     static const tf_column columns[] = {{"at", "time", TF_COLUMN_TIME, 0},
-                                        {"type", "event", TF_COLUMN_TEXT, 0},
+                                        {"type", "event", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {"data", "", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
                                         {NULL, NULL, TF_COLUMN_TEXT, 0}};
     if (history->events_count == 0)

@@ -10,6 +10,8 @@
 #include "report/format.h"
 #include "report/terminal.h"
 
+enum { TEXT_MAX = 1024 };
+
 /* ---- an examination: data ---- */
 
 static void append_break(const tf_trail_report *report, bson_t *out)
@@ -221,8 +223,14 @@ void tf_event_append_fields(const bson_t *event, bson_t *out)
 const char *tf_event_text(const bson_t *event, char *out, size_t size)
 {
     bson_iter_t found;
-    out[0] = '\0';
-    return find(event, "data", &found) || find(event, "result", &found) ? tf_value_text(bson_iter_value(&found), out, size) : out;
+    char data[TEXT_MAX] = "", why[TEXT_MAX] = "";
+    bool failed = find(event, "result.message", &found) && BSON_ITER_HOLDS_UTF8(&found);
+    if (failed)
+        tf_value_text(bson_iter_value(&found), why, sizeof why);
+    if (find(event, "data", &found) || (!failed && find(event, "result", &found)))
+        tf_value_text(bson_iter_value(&found), data, sizeof data);
+    snprintf(out, size, "%s%s%s", data, *data && *why ? ": " : "", why);
+    return out;
 }
 
 /* ---- a page ---- */
@@ -279,13 +287,16 @@ void tf_event_page_print(const tf_event_page *page)
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
     for (size_t i = 0; i < page->count; i++) {
         const bson_t *event = page->events[i];
-        char type[64], user[64], host[256], who[400], data[1024];
+        char type[64], user[64], host[256], who[400], run[TF_RUN_ID_SIZE], said[TEXT_MAX], text[TEXT_MAX + 80];
         tf_field_text(event, "type", type, sizeof type);
         tf_field_text(event, "user", user, sizeof user);
         tf_field_text(event, "host", host, sizeof host);
+        tf_field_text(event, "run", run, sizeof run);
         snprintf(who, sizeof who, "%s@%s", user, host);
+        tf_event_text(event, said, sizeof said);
+        snprintf(text, sizeof text, "%s%s%s%s", said, *said && *run ? ", " : "", *run ? "run " : "", run);
         tf_table_add(table, TF_CELL_NUMBER(tf_field_number(event, "_id")), TF_CELL_NUMBER(tf_field_number(event, "at")), TF_CELL_TEXT(type),
-                     TF_CELL_TEXT(who), TF_CELL_TEXT(tf_event_text(event, data, sizeof data)));
+                     TF_CELL_TEXT(who), TF_CELL_TEXT(text));
     }
     tf_table_print(table, stdout);
 }

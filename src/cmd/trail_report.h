@@ -36,7 +36,7 @@ void tf_event_page_print(const tf_event_page *page);
 /* An event's fields, as JSON shows them. */
 void tf_event_append_fields(const bson_t *event, bson_t *out);
 
-/* What an event says besides who and when: its data, else its result, on one line. Fills and returns `out`. */
+/* What an event says besides who, when and run: its data, and why it failed, else its result, on one line. Fills and returns `out`. */
 const char *tf_event_text(const bson_t *event, char *out, size_t size);
 
 #endif

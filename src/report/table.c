@@ -8,7 +8,7 @@
 
 #define GAP "  "
 
-enum { CELL_MAX = 4096, NARROW = 16, SHRUNK = 24, THIN = 10 };
+enum { CELL_MAX = 4096, NARROW = 12, SHRUNK = 24, THIN = 10 };
 
 struct tf_table {
     const tf_column *columns;
@@ -118,8 +118,9 @@ static size_t wrap_width(const tf_table *table, size_t terminal)
     return taken + THIN < terminal ? terminal - taken : THIN;
 }
 
-/* How wide each column may be so that the table fits, as far as columns that shrink allow it: the widest gives first. */
-static void share_width(const tf_table *table, size_t terminal, size_t *widths)
+/* How wide each column may be so that the table fits, as far as columns that shrink allow it: the widest gives first. What all
+ * take together at least. */
+static size_t share_width(const tf_table *table, size_t terminal, size_t *widths)
 {
     char buffer[CELL_MAX];
     size_t total = 0;
@@ -141,10 +142,14 @@ static void share_width(const tf_table *table, size_t terminal, size_t *widths)
                 (widest == table->width || widths[i] > widths[widest]))
                 widest = i;
         if (widest == table->width)
-            return;
+            break;
         widths[widest]--;
         total--;
     }
+    for (size_t i = 0; i < table->width; i++)
+        if (table->columns[i].flags & TF_COLUMN_WRAP)
+            total -= NARROW - THIN;
+    return total;
 }
 
 /* What is cut says so: a name that lacks its end must not be taken for a whole one. */
@@ -219,11 +224,44 @@ static void add_lines(const tf_table *table, struct libscols_table *to, size_t t
     }
 }
 
+/* What fits no window stands one field a line, a row below the other. */
+static void print_stacked(const tf_table *table, FILE *out, size_t terminal)
+{
+    char buffer[CELL_MAX];
+    size_t labels = 0;
+    for (size_t i = 0; i < table->width; i++) {
+        size_t width = tf_text_width(header(table, i));
+        labels = width > labels ? width : labels;
+    }
+    for (size_t r = 0; r < table->rows; r++) {
+        if (r)
+            fputc('\n', out);
+        for (size_t i = 0; i < table->width; i++) {
+            const char *label = header(table, i), *text = cell_text(&table->cells[r * table->width + i], table->columns[i].kind, buffer);
+            if (!*text)
+                continue;
+            size_t indent = labels + strlen(GAP);
+            fprintf(out, "%s%*s", label, (int)(indent - tf_text_width(label)), "");
+            tf_text_wrap(out, text, indent, indent, terminal);
+        }
+    }
+}
+
+static bool fits(const tf_table *table, size_t terminal)
+{
+    _cleanup_free_ size_t *widths = bson_malloc0((table->width + 1) * sizeof *widths);
+    return table->flags & TF_TABLE_NO_HEADER || share_width(table, terminal, widths) <= terminal;
+}
+
 void tf_table_print(const tf_table *table, FILE *out)
 {
     if (table->rows == 0)
         return;
     tf_terminal terminal = tf_terminal_of(out);
+    if (!fits(table, terminal.width)) {
+        print_stacked(table, out, terminal.width);
+        return;
+    }
     struct libscols_table *text = scols_new_table();
     if (!text)
         return;

@@ -61,8 +61,9 @@ void tf_table_free(tf_table *table);
 void tf_table_add_row(tf_table *table, const tf_cell *cells, size_t count);
 size_t tf_table_rows(const tf_table *table);
 
-/* Text, not wider than the stream's terminal (80 columns where there is none) as far as columns can shrink or wrap; in
- * colours where the terminal has them; control characters escaped. Prints nothing for a table without rows. */
+/* Text, not wider than the stream's terminal (80 columns where there is none): columns shrink or wrap as they may, and a table
+ * with a header that is too wide even so becomes a block of lines for each row. In colours where the terminal has them; control
+ * characters escaped. Prints nothing for a table without rows. */
 void tf_table_print(const tf_table *table, FILE *out);
 
 /* Appends the rows as an array of objects keyed by column name. */

@@ -16,6 +16,7 @@ static const char *const changing[] = {
     "[0-9.,]+ (ms|s|min|h|MiB|MB|KB|GB|GiB|KiB|B)([^a-z]|$)", /* a duration, a size */
     "[0-9.,]+/s",                                             /* a rate */
     "[0-9]+:[0-9a-f]{64}",                                    /* an event's place */
+    "events [0-9]+ to [0-9]+|BROKEN at event [0-9]+|ends with [0-9]+", /* progress may be left out */
     "127\\.0\\.0\\.1:[0-9]+",
     "detail: [^\n]*", /* the driver's words */
 };

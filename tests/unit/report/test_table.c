@@ -89,6 +89,21 @@ static void table__what_is_cut_is_marked(void **state)
     tf_table_free(table);
 }
 
+static void table__that_fits_nowhere_is_stacked(void **state)
+{
+    (void)state;
+    tf_table *table = tf_table_new(columns, 0);
+    tf_table_add(table, TF_CELL_TEXT("npub1w4cj0 jphnjg5tnqh53mf6edwqzk"), TF_CELL_TEXT("ok"), TF_CELL_NUMBER(1234), TF_CELL_NONE, TF_CELL_NUMBER(7));
+    tf_table_add(table, TF_CELL_TEXT("npub1short"), TF_CELL_TEXT("ok"), TF_CELL_NUMBER(1), TF_CELL_NUMBER(6), TF_CELL_NUMBER(7));
+    setenv("COLUMNS", "40", 1);
+    char *text = print(table);
+    unsetenv("COLUMNS");
+    assert_string_equal(text, "user    npub1w4cj0\n        jphnjg5tnqh53mf6edwqzk\nstate   ok\ntokens  1,234\nat      1970-01-01T00:00:00.007Z\n\n"
+                              "user    npub1short\nstate   ok\ntokens  1\nsize    6 B\nat      1970-01-01T00:00:00.007Z\n");
+    free(text);
+    tf_table_free(table);
+}
+
 static void table__long_texts_are_wrapped_between_words(void **state)
 {
     (void)state;
@@ -193,6 +208,7 @@ int main(void)
         cmocka_unit_test(table__becomes_bson_with_the_same_values),
         cmocka_unit_test(table__what_is_cut_is_marked),
         cmocka_unit_test(table__fits_80_columns),
+        cmocka_unit_test(table__that_fits_nowhere_is_stacked),
         cmocka_unit_test(table__long_texts_are_wrapped_between_words),
         cmocka_unit_test(table__hostile_text_cannot_reach_the_terminal),
         cmocka_unit_test(table__without_rows_prints_nothing),
