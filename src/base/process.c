@@ -30,6 +30,7 @@ void tf_process_setup(void)
     prctl(PR_SET_DUMPABLE, 0);
 #endif
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of the file's size is a full disk: a write that fails, not the end in the middle of a run */
     signal(SIGCHLD, SIG_DFL); /* ignored, which is inherited, nobody's exit status would be known */
     setlocale(LC_CTYPE, "");
 }

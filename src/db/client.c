@@ -37,6 +37,20 @@ void tf_client_forget(mongoc_uri_t *uri)
 
 TF_CLEANUP(mongoc_uri_t *, tf_client_forget)
 
+/* What is safe is not the connection string's to say: a read from a secondary is refused in a transaction, and an unacknowledged write
+ * goes with no session; with either a run would begin and could never be resumed. */
+static void set_concerns(mongoc_uri_t *uri)
+{
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_write_concern_t *majority = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(majority, 0);
+    mongoc_write_concern_set_journal(majority, true);
+    mongoc_uri_set_read_prefs_t(uri, primary);
+    mongoc_uri_set_write_concern(uri, majority);
+    mongoc_write_concern_destroy(majority);
+    mongoc_read_prefs_destroy(primary);
+}
+
 /* The pool and each of its clients keep a copy of the string, and with it the password, to log in again after a lost
  * connection: those we cannot wipe. The driver wipes the password when it frees them; the password of the client's key it
  * just frees. */
@@ -50,6 +64,7 @@ static mongoc_client_pool_t *open_pool(const mongoc_uri_t *uri, int64_t timeout_
     /* each worker and the heartbeat hold a client to their end: in a smaller pool one would wait for it for ever */
     mongoc_uri_set_option_as_int32(copy, MONGOC_URI_MAXPOOLSIZE, POOL_SIZE);
     mongoc_uri_set_appname(copy, "tokenfix");
+    set_concerns(copy);
     bson_error_t error;
     mongoc_client_pool_t *pool = mongoc_client_pool_new_with_error(copy, &error);
     if (!pool) {

@@ -2,6 +2,7 @@
 #include "support/tokens.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,28 @@ static void uri__that_does_not_parse_is_a_usage_error(void **state)
         tf_program *p = run_as(f, "mongodb//nonsense", commands[i], NULL, NULL);
         assert_int_equal(p->status, 2);
         assert_string_equal(tf_program_text(p, "error.code"), "USAGE");
+    }
+}
+
+/* What an application asks of the server in its own string is not asked of a repair: it would begin and could not go on. */
+static void uri__of_an_application_does_not_weaken_a_run(void **state)
+{
+    static const char *const settings[] = {"readPreference=secondary&maxStalenessSeconds=120", "readPreference=secondaryPreferred",
+                                           "w=0", "w=1&journal=false", "wtimeoutMS=1", "readConcernLevel=available", "retryWrites=false"};
+    static const char *const up[] = {"up", "--again", "--confirm", "--yes", NULL}, *const down[] = {"down", "--confirm", "--yes", NULL};
+    tf_fixture *f = *state;
+    char uri[sizeof f->uri + 128];
+    tf_tokens_sample(f, 3);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        snprintf(uri, sizeof uri, "%s&%s", f->uri, settings[i]);
+        tf_program *p = run_as(f, uri, up, "--timeout", "2");
+        if (p->status != 0)
+            fail_msg("%s: up ends with %d: %s", settings[i], p->status, p->out);
+        assert_int_equal(tf_tokens_wrong(f), 0);
+        p = run_as(f, uri, down, "--timeout", "2");
+        if (p->status != 0)
+            fail_msg("%s: down ends with %d: %s", settings[i], p->status, p->out);
+        assert_int_equal(tf_tokens_wrong(f), 3);
     }
 }
 
@@ -157,8 +180,8 @@ static void colours__are_left_out_where_they_are_not_wanted(void **state)
     assert_true(is_coloured(p->out));
 }
 
-/* Runs a command line with this standard output; its exit status, or 128 + signal. */
-static int with_stdout(tf_fixture *f, int fd, const char *const *words)
+/* Runs a command line with this standard output, and no file that grows where `limited`; its exit status, or 128 + signal. */
+static int with_stdout(tf_fixture *f, int fd, bool limited, const char *const *words)
 {
     char *argv[16] = {"tokenfix"};
     for (size_t i = 0; words[i]; i++)
@@ -170,6 +193,8 @@ static int with_stdout(tf_fixture *f, int fd, const char *const *words)
         setenv("TOKENFIX_URI", f->login[0][0] ? f->login[0] : f->uri, 1);
         dup2(fd, STDOUT_FILENO);
         dup2(nothing, STDERR_FILENO);
+        if (limited)
+            setrlimit(RLIMIT_FSIZE, &(struct rlimit){0});
         execv(tf_program_path(false), argv);
         _exit(126);
     }
@@ -182,7 +207,7 @@ static int with_stdout(tf_fixture *f, int fd, const char *const *words)
 
 static void assert_output_lost(tf_fixture *f, int fd, const char *const *words)
 {
-    int status = with_stdout(f, fd, words);
+    int status = with_stdout(f, fd, false, words);
     if (status != 1)
         fail_msg("exit %d instead of 1: %s %s", status, words[0], words[1] ? words[1] : "");
 }
@@ -231,6 +256,18 @@ static void stdout__that_is_a_broken_pipe_is_an_error_of_every_command(void **st
     close(ends[0]);
     assert_each_command_says_so(f, ends[1], true);
     close(ends[1]);
+}
+
+static void stdout__beyond_the_limit_of_a_file_is_an_error_and_ends_no_run(void **state)
+{
+    static const char *const up[] = {"up", "--confirm", "--yes", NULL};
+    tf_fixture *f = *state;
+    tf_tokens_sample(f, 3);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(with_stdout(f, fileno(file), true, up), 1);
+    fclose(file);
+    assert_int_equal(tf_tokens_wrong(f), 0);
 }
 
 /* ---- other topologies ---- */
@@ -288,6 +325,7 @@ int main(void)
         TF_FIXTURE_TEST(server__that_does_not_answer_is_not_ready),
         TF_FIXTURE_TEST(password__that_is_wrong_is_told_and_not_shown),
         TF_FIXTURE_TEST(uri__that_does_not_parse_is_a_usage_error),
+        TF_FIXTURE_TEST(uri__of_an_application_does_not_weaken_a_run),
         TF_FIXTURE_TEST(database__none_named_is_a_usage_error),
         TF_FIXTURE_TEST(collection__that_is_absent_is_named_and_nothing_is_written),
         TF_FIXTURE_TEST(permission__that_is_missing_is_named_and_nothing_is_written),
@@ -295,6 +333,7 @@ int main(void)
         TF_FIXTURE_TEST(colours__are_left_out_where_they_are_not_wanted),
         TF_FIXTURE_TEST(stdout__on_a_full_disk_is_an_error_of_every_command),
         TF_FIXTURE_TEST(stdout__that_is_a_broken_pipe_is_an_error_of_every_command),
+        TF_FIXTURE_TEST(stdout__beyond_the_limit_of_a_file_is_an_error_and_ends_no_run),
         TF_FIXTURE_OWN_TEST(standalone__is_explained_and_repaired_by_journal),
         TF_FIXTURE_OWN_TEST(secondary__is_not_written_to),
     };
