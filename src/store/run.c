@@ -136,7 +136,8 @@ bool tf_run_list(const tf_store *store, const bson_t *query, int64_t limit, tf_r
     if (query)
         bson_concat(&match, query);
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("$match", BCON_DOCUMENT(&match));
-    _cleanup_(bson_destroyp) bson_t *sort = BCON_NEW("$sort", "{", "started_at", BCON_INT32(-1), "_id", BCON_INT32(-1), "}");
+    _cleanup_(bson_destroyp) bson_t *sort = BCON_NEW("$sort", "{", "number", BCON_INT32(-1), "started_at", BCON_INT32(-1), "_id",
+                                                     BCON_INT32(-1), "}"); /* numbered as they began: a clock that was set back changes nothing */
     _cleanup_(bson_destroyp) bson_t *cut = BCON_NEW("$limit", BCON_INT64(limit ? limit : INT32_MAX));
     _cleanup_(bson_destroyp) bson_t *left = BCON_NEW(
         "$set", "{", "lease_left_ms", "{", "$subtract", "[", BCON_UTF8("$lease.until"), BCON_UTF8("$$NOW"), "]", "}", "}");

@@ -71,6 +71,32 @@ static void status__follows_up_and_down(void **state)
     assert_string_equal(tf_program_text(p, "data.runs.0.direction"), "down");
 }
 
+/* Runs are in the order in which they began, whatever the server's clock said then. */
+static void status__goes_by_the_order_of_runs_where_the_clock_was_set_back(void **state)
+{
+    tf_fixture *f = *state;
+    char json[512];
+    tf_tokens_sample(f, 3);
+    tf_program *first = tf_up(f);
+    assert_exit(first, 0);
+    assert_exit(tf_program_run(f, "down", "--confirm", "--yes", NULL), 0);
+    snprintf(json, sizeof json, "[{\"q\": {\"_id\": \"%s\"}, \"u\": {\"$set\": {\"started_at\": {\"$date\": \"2124-01-02T03:04:05Z\"}}}}]",
+             tf_program_text(first, "data.run"));
+    _cleanup_(bson_destroyp) bson_t *updates = bson_new_from_json((const uint8_t *)json, -1, NULL);
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("update", "runs", "updates", BCON_ARRAY(updates));
+    assert_true(mongoc_client_command_simple(f->client, f->state_db, command, NULL, NULL, NULL));
+    tf_program *second = tf_up(f);
+    assert_exit(second, 0);
+    tf_program *p = tf_program_run(f, "status", "--json", NULL);
+    assert_true(tf_program_flag(p, "data.migration.isCompleted"));
+    assert_string_equal(tf_program_text(p, "data.runs.0.run"), tf_program_text(second, "data.run"));
+    p = tf_program_run(f, "verify", "--json", NULL);
+    assert_string_equal(tf_program_text(p, "data.run"), tf_program_text(second, "data.run"));
+    p = tf_program_run(f, "up", "--confirm", "--yes", NULL);
+    assert_exit(p, 1);
+    assert_has(p->err, "Migration has already been completed");
+}
+
 static void status__recommends_again_for_new_defects(void **state)
 {
     tf_fixture *f = *state;
@@ -145,6 +171,7 @@ int main(void)
         TF_FIXTURE_TEST(status__of_sound_data_needs_nothing),
         TF_FIXTURE_TEST(status__of_no_documents_at_all_doubts_the_database),
         TF_FIXTURE_TEST(status__follows_up_and_down),
+        TF_FIXTURE_TEST(status__goes_by_the_order_of_runs_where_the_clock_was_set_back),
         TF_FIXTURE_TEST(status__recommends_again_for_new_defects),
         TF_FIXTURE_TEST(status__is_printed_within_80_columns),
         TF_FIXTURE_TEST(status__without_the_right_to_see_runs_warns),
