@@ -152,7 +152,24 @@ static bool index_is_touched(const tf_repair *repair, const bson_iter_t *index)
     return false;
 }
 
-static bool count_indexes(const tf_prerequisite_input *input, int *all, int *touched, tf_error *err)
+typedef struct cost {
+    int all, touched;
+    char expiring[128]; /* an index by which the server deletes what was repaired; empty: none */
+} cost;
+
+static void judge_index(const tf_prerequisite_input *input, const bson_iter_t *index, cost *out)
+{
+    bson_iter_t at;
+    bool touched = index_is_touched(input->repair, index);
+    out->all++;
+    out->touched += touched;
+    if (!touched || !bson_iter_recurse(index, &at) || !bson_iter_find(&at, "expireAfterSeconds"))
+        return;
+    if (bson_iter_recurse(index, &at) && bson_iter_find(&at, "name") && BSON_ITER_HOLDS_UTF8(&at))
+        snprintf(out->expiring, sizeof out->expiring, "%s", bson_iter_utf8(&at, NULL));
+}
+
+static bool count_indexes(const tf_prerequisite_input *input, cost *out, tf_error *err)
 {
     tf_op op = {.client = input->client->client, .db = input->client->db, .what = "list the indexes"};
     _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
@@ -163,17 +180,17 @@ static bool count_indexes(const tf_prerequisite_input *input, int *all, int *tou
     /* a collection has at most 64: they come in one batch */
     if (bson_iter_init(&iter, &reply) && bson_iter_find_descendant(&iter, "cursor.firstBatch", &at) &&
         bson_iter_recurse(&at, &index))
-        for (; bson_iter_next(&index); (*all)++)
-            *touched += index_is_touched(input->repair, &index);
+        while (bson_iter_next(&index))
+            judge_index(input, &index, out);
     return true;
 }
 
 bool tf_prerequisite_index_cost(const tf_prerequisite_input *input, tf_prerequisite_list *list, tf_error *err)
 {
-    int all = 0, touched = 0;
+    cost indexes = {0};
     tf_error one = {0};
     bool journal = input->strategy && strcmp(input->strategy, "journal") == 0;
-    if (!count_indexes(input, &all, &touched, &one)) {
+    if (!count_indexes(input, &indexes, &one)) {
         enum { NAMESPACE_NOT_FOUND = 26 };
         if (one.server_code != NAMESPACE_NOT_FOUND)
             return tf_prerequisite_unseen(list, "index_cost", &one, err);
@@ -181,16 +198,21 @@ bool tf_prerequisite_index_cost(const tf_prerequisite_input *input, tf_prerequis
         return true;
     }
     int64_t cost_ms =
-        journal || input->documents < 0 ? 0 : (int64_t)((double)input->documents * all * catalog_us / 1000);
-    if (cost_ms >= NOTABLE_COST_MS)
+        journal || input->documents < 0 ? 0 : (int64_t)((double)input->documents * indexes.all * catalog_us / 1000);
+    if (indexes.expiring[0])
+        tf_prerequisite_warn(list, "index_cost",
+                             "Drop that index before the repair, or be sure that losing the repaired documents is meant: "
+                             "'down --recreate-deleted' gives back what the server deleted.",
+                             "the server deletes documents by index %s, and the update changes what it goes by", indexes.expiring);
+    else if (cost_ms >= NOTABLE_COST_MS)
         tf_prerequisite_warn(
             list, "index_cost",
             "Nothing needs to be done if that time is there. --strategy journal is faster but promises less.",
             "the update changes %d of %d indexes; in transactions they cost about %" PRId64 " s for %" PRId64
             " documents",
-            touched, all, cost_ms / 1000, input->documents);
+            indexes.touched, indexes.all, cost_ms / 1000, input->documents);
     else
-        tf_prerequisite_ok(list, "index_cost", "the update changes %d of %d index%s", touched, all,
-                           all == 1 ? "" : "es");
+        tf_prerequisite_ok(list, "index_cost", "the update changes %d of %d index%s", indexes.touched, indexes.all,
+                           indexes.all == 1 ? "" : "es");
     return true;
 }

@@ -195,6 +195,28 @@ static void validate__of_a_collection_that_may_refuse_warns(void **state)
     tf_check_expect(p, "collections", "warning", "has a validator");
 }
 
+/* By the time that is set, or by a condition that only a repaired document meets: what was repaired would be gone soon. */
+static void validate__of_an_index_that_deletes_what_is_repaired_warns(void **state)
+{
+    static const struct {
+        const char *index, *state;
+    } cases[] = {{"{\"key\": {\"createdAt\": 1}, \"name\": \"harmless\", \"expireAfterSeconds\": 100000000}", "ok"},
+                 {"{\"key\": {\"spent_at\": 1}, \"name\": \"deletes\", \"expireAfterSeconds\": 100000000}", "warning"},
+                 {"{\"key\": {\"createdAt\": -1}, \"name\": \"deletes\", \"expireAfterSeconds\": 100000000, "
+                  "\"partialFilterExpression\": {\"status\": \"spent\"}}", "warning"}};
+    tf_fixture *f = *state;
+    char json[512];
+    tf_checks_fill(f);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(json, sizeof json, "{\"createIndexes\": \"cashu_tokens\", \"indexes\": [%s]}", cases[i].index);
+        bson_destroy(tf_fixture_command(f, json));
+        tf_program *p = tf_program_run(f, "validate", "--json", NULL);
+        assert_int_equal(p->status, 0);
+        tf_check_expect(p, "index_cost", cases[i].state, i ? "deletes documents by index deletes" : "the update changes");
+        bson_destroy(tf_fixture_command(f, "{\"dropIndexes\": \"cashu_tokens\", \"index\": \"*\"}"));
+    }
+}
+
 static void validate__of_other_data_names_the_fields_it_misses(void **state)
 {
     tf_fixture *f = *state;
@@ -366,6 +388,7 @@ int main(void)
         TF_FIXTURE_TEST(validate__without_what_only_checks_read_warns),
         TF_FIXTURE_TEST(validate__of_a_view_fails),
         TF_FIXTURE_TEST(validate__of_a_collection_that_may_refuse_warns),
+        TF_FIXTURE_TEST(validate__of_an_index_that_deletes_what_is_repaired_warns),
         TF_FIXTURE_TEST(validate__of_other_data_names_the_fields_it_misses),
         TF_FIXTURE_TEST(validate__of_an_empty_collection_is_valid),
         TF_FIXTURE_TEST(validate__tells_a_useful_index_from_the_cost_of_none),
