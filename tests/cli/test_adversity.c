@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 static void assert_in(const char *text, const char *part)
@@ -180,6 +181,36 @@ static void colours__are_left_out_where_they_are_not_wanted(void **state)
     assert_true(is_coloured(p->out));
 }
 
+static bool echoes(const tf_program *p)
+{
+    struct termios terminal;
+    assert_int_equal(tcgetattr(p->out_fd, &terminal), 0);
+    return terminal.c_lflag & ECHO;
+}
+
+static void terminal__shows_again_what_is_typed_when_the_password_is_not_given(void **state)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    static const char *const argv[] = {"status", "--username", "anna", NULL};
+    tf_fixture *f = *state;
+    char uri[256];
+    const char *hosts = strchr(f->uri, '@');
+    assert_non_null(hosts);
+    snprintf(uri, sizeof uri, "mongodb://%s", hosts + 1);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        tf_program *p = tf_program_start(f, &(tf_program_options){.argv = argv, .uri = uri, .terminal = true});
+        int terminal = open(ptsname(p->out_fd), O_RDWR | O_NOCTTY | O_CLOEXEC); /* it stays when the program is gone */
+        assert_true(terminal >= 0);
+        assert_true(tf_program_saw(p, "Password of anna"));
+        assert_false(echoes(p));
+        kill(p->pid, signals[i]);
+        tf_program_wait(p, 0);
+        assert_int_equal(p->status, 128 + signals[i]);
+        assert_true(echoes(p));
+        close(terminal);
+    }
+}
+
 /* Runs a command line with this standard output, and no file that grows where `limited`; its exit status, or 128 + signal. */
 static int with_stdout(tf_fixture *f, int fd, bool limited, const char *const *words)
 {
@@ -331,6 +362,7 @@ int main(void)
         TF_FIXTURE_TEST(permission__that_is_missing_is_named_and_nothing_is_written),
         TF_FIXTURE_TEST(database__with_an_odd_name_is_repaired_like_any_other),
         TF_FIXTURE_TEST(colours__are_left_out_where_they_are_not_wanted),
+        TF_FIXTURE_TEST(terminal__shows_again_what_is_typed_when_the_password_is_not_given),
         TF_FIXTURE_TEST(stdout__on_a_full_disk_is_an_error_of_every_command),
         TF_FIXTURE_TEST(stdout__that_is_a_broken_pipe_is_an_error_of_every_command),
         TF_FIXTURE_TEST(stdout__beyond_the_limit_of_a_file_is_an_error_and_ends_no_run),
