@@ -41,8 +41,7 @@ static void print_exit(FILE *out, int status, size_t width)
     tf_text_wrap(out, tf_exit_meaning(status), 5, 5, width);
 }
 
-/* What help adds to a row's text by itself: default, range, environment. */
-static void facts(const tf_option *row, char *out, size_t size)
+void tf_help_facts(const tf_option *row, char *out, size_t size)
 {
     char part[3][128] = {"", "", ""}, low[32], high[32];
     if (row->fallback)
@@ -76,7 +75,7 @@ static void print_option(FILE *out, const tf_option *row, size_t width)
         snprintf(term, sizeof term, "  %s--%s[=%s]", letter, row->name, metavar);
     else
         snprintf(term, sizeof term, "  %s--%s%s%s", letter, row->name, metavar ? " " : "", metavar ? metavar : "");
-    facts(row, more, sizeof more);
+    tf_help_facts(row, more, sizeof more);
     snprintf(text, sizeof text, "%s%s", row->help, more);
     entry(out, term, text, width);
 }

@@ -20,10 +20,11 @@ static const tf_option options[] = {
     TF_OPTION_INT(history_args, offset, "offset", 0, INT64_MAX, "Leave out so many before the first shown.",
                   .fallback = "0"),
     TF_TRAIL_OPTIONS(history_args),
-    TF_OPTION_FLAG(history_args, confirm, "confirm", "With --archive: do it. Without this it only says what it would do."),
+    TF_OPTION_FLAG(history_args, confirm, "confirm", "With --archive: do it. Without this it only says what it would do.",
+                   .by_hand = true),
     TF_OPTION_FLAG(history_args, yes, "yes",
                    "With --archive: do not ask for the database's name; CONFIRM_MIGRATION=yes does the same.",
-                   .letter = 'y'),
+                   .letter = 'y', .by_hand = true),
     TF_OPTION_END,
 };
 
