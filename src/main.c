@@ -14,6 +14,7 @@ static const tf_command *const commands[] = {
     &tf_cmd_continue,
     &tf_cmd_cancel,
     &tf_cmd_history,
+    &tf_cmd_backup,
     &tf_cmd_plan,
     &tf_cmd_create,
     &tf_cmd_sandbox,

@@ -36,6 +36,7 @@
     X(CANCELLED, 1)         /* somebody cancelled the run; what is done stays */                                       \
     X(NO_ANSWER, 1)         /* a run's owner did not do what it was asked for in time */                               \
     X(COMPLETED, 1)         /* "Migration has already been completed" */                                               \
+    X(NEEDED, 1)            /* a backup that can still be needed is not removed without --force */                      \
     X(NO_BACKUP, 1)         /* "No backup data found - cannot rollback safely" */                                      \
     X(NOTHING_TO_DO, 1)     /* nothing to resume, nothing to roll back */                                              \
     X(DAMAGED, 1)           /* a backup document or a record of the state database is missing or altered */            \

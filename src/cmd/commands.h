@@ -16,6 +16,7 @@ extern const tf_command tf_cmd_pause;
 extern const tf_command tf_cmd_continue;
 extern const tf_command tf_cmd_cancel;
 extern const tf_command tf_cmd_history;
+extern const tf_command tf_cmd_backup;
 extern const tf_command tf_cmd_plan;
 extern const tf_command tf_cmd_create;
 extern const tf_command tf_cmd_sandbox;

@@ -14,7 +14,10 @@ static const char *label_of(const char *phase)
                                             {"repair", "repairing"},
                                             {"restore", "restoring"},
                                             {"verify", "verifying"},
-                                            {"audit", "checking"}};
+                                            {"audit", "checking"},
+                                            {"export", "exporting"},
+                                            {"examine", "examining"},
+                                            {"import", "bringing back"}};
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
         if (strcmp(labels[i][0], phase) == 0)
             return labels[i][1];

@@ -1,5 +1,6 @@
 #include "base/stop.h"
 #include "base/text.h"
+#include "cmd/backup.h"
 #include "cmd/commands.h"
 #include "cmd/confirm.h"
 #include "cmd/manners.h"
@@ -14,6 +15,7 @@ typedef struct {
     int64_t batch_size, canary, workers;
     const char *strategy, *on_error, *resume;
     tf_manners_args manners;
+    tf_export_args export;
 } up_args;
 
 static const char *const strategies[] = {"transaction", "journal", NULL};
@@ -45,6 +47,10 @@ static const tf_option options[] = {
                    "With --resume: do not wait until the lease of the run's former owner ends.",
                    .by_hand = true),
     TF_MANNERS_OPTIONS(up_args),
+    TF_OPTION_STRING(up_args, export.dir, "export",
+                     "When the repair is done, write its backup into DIR/RUN/, by default in " TF_BACKUP_DIR ", as 'backup export' does.",
+                     .metavar = "DIR", .optional = true),
+    TF_EXPORT_FORM_OPTIONS(up_args),
     TF_OPTION_FLAG(up_args, timings, "timings", "Show where the time went; --json always does."),
     TF_OPTION_END,
 };
@@ -103,12 +109,27 @@ static bool find_by_run(tf_engine *engine, const char *name, tf_error *err)
     return true;
 }
 
+/* What can be known before the repair: the options, the secret, the folder. */
+static bool ready_to_export(tf_export_args *export, const tf_globals *globals, tf_error *err)
+{
+    static const char *const only[] = {"gzip", "encrypt"};
+    for (size_t i = 0; !export->dir && i < sizeof only / sizeof *only; i++)
+        if (tf_options_source(globals->command_options, only[i]) == TF_SOURCE_FLAG)
+            return tf_error_set(err, TF_ERR_USAGE, "option '--%s' needs '--export'", only[i]);
+    if (!export->dir)
+        return true;
+    if (!*export->dir)
+        export->dir = TF_BACKUP_DIR;
+    return tf_export_ready(export->dir, NULL, err) && tf_export_args_read(export, globals, err);
+}
+
 static bool begin(up_args *wanted, const tf_globals *globals, const char *word, tf_session *session,
                   tf_error *err)
 {
     bool by_run = !word && wanted->resume && *wanted->resume;
     const tf_migration *migration = NULL;
-    if (!check(wanted, globals, err) || (!by_run && !(migration = tf_migration_find(word, err))) ||
+    if (!check(wanted, globals, err) || (!wanted->dry_run && wanted->confirm && !ready_to_export(&wanted->export, globals, err)) ||
+        (!by_run && !(migration = tf_migration_find(word, err))) ||
         !tf_session_open_to_write(session, globals, migration, err))
         return false;
     set(wanted, tf_options_source(globals->command_options, "on-error") == TF_SOURCE_FLAG, &session->engine.settings);
@@ -119,7 +140,7 @@ static bool begin(up_args *wanted, const tf_globals *globals, const char *word, 
 
 /* ---- how it ends ---- */
 
-static int succeed(const tf_session *session, const tf_outcome *outcome, const char *message, bool json)
+static int succeed(const tf_session *session, const tf_outcome *outcome, const char *message, const tf_export *exported, bool json)
 {
     tf_terms terms;
     if (outcome->run[0] && !message)
@@ -131,6 +152,7 @@ static int succeed(const tf_session *session, const tf_outcome *outcome, const c
         if (message)
             BSON_APPEND_UTF8(&data, "message", message);
         tf_up_report_append(outcome, &terms, &data);
+        tf_export_report_append_to(exported, &data);
         tf_output_success(&data);
     } else if (message) {
         printf("%s\n", message);
@@ -138,6 +160,10 @@ static int succeed(const tf_session *session, const tf_outcome *outcome, const c
         tf_up_report_print(outcome, &terms);
         if (outcome->failure[0])
             tf_output_warning("rolled back, but for the conflicts listed: %s", outcome->failure);
+        if (exported) {
+            printf("\n");
+            tf_export_report_print(exported);
+        }
     }
     return outcome->findings ? 3 : 0;
 }
@@ -148,7 +174,7 @@ static int not_needed(const tf_session *session, const char *state, const char *
     tf_outcome outcome = {0};
     snprintf(outcome.migration, sizeof outcome.migration, "%s", session->engine.migration->id);
     snprintf(outcome.state, sizeof outcome.state, "%s", state);
-    return succeed(session, &outcome, message, json);
+    return succeed(session, &outcome, message, NULL, json);
 }
 
 static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *err, bool json)
@@ -171,6 +197,20 @@ static int fail(const tf_session *session, const tf_outcome *outcome, tf_error *
         printf("\n");
     }
     return tf_output_failure(err, run, json ? &data : NULL, json);
+}
+
+/* The repair stands, whatever becomes of the export: said in this order. */
+static int finish(tf_session *session, up_args *wanted, const tf_outcome *outcome, bool json)
+{
+    tf_error err = {0};
+    tf_export exported = {0};
+    if (!wanted->export.dir)
+        return succeed(session, outcome, NULL, NULL, json);
+    if (tf_export_after(session, &wanted->export, outcome->run, &exported, &err))
+        return succeed(session, outcome, NULL, &exported, json);
+    err.hint[0] = '\0';
+    tf_error_hint(&err, "The repair is completed; only the export failed: 'tokenfix backup export %s' does it again.", outcome->run);
+    return fail(session, outcome, &err, json);
 }
 
 /* ---- the preview in front ---- */
@@ -246,9 +286,8 @@ static int preview(tf_session *session, const up_args *wanted, bool json)
     return unconfirmed(session, &plan, &err, json);
 }
 
-static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
+static int up(const tf_globals *globals, up_args *wanted, int argc, char *const *argv)
 {
-    up_args *wanted = args;
     tf_error err = {0};
     _cleanup_(tf_session_done) tf_session session = {0};
     _cleanup_(tf_outcome_done) tf_outcome outcome = {0};
@@ -275,9 +314,17 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
         tf_attempt_failed(&session.engine, "up", &err);
     if (good && outcome.nothing)
         return not_needed(&session, "completed", "Nothing to repair.", globals->json);
-    int status = good ? succeed(&session, &outcome, NULL, globals->json) : fail(&session, &outcome, &err, globals->json);
+    int status = good ? finish(&session, wanted, &outcome, globals->json) : fail(&session, &outcome, &err, globals->json);
     if (wanted->timings && !globals->json && outcome.batches > 0)
         tf_timings_report_print(&outcome.timings);
+    return status;
+}
+
+static int run(const tf_globals *globals, void *args, int argc, char *const *argv)
+{
+    up_args *wanted = args;
+    int status = up(globals, wanted, argc, argv);
+    tf_export_args_done(&wanted->export);
     return status;
 }
 

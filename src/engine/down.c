@@ -139,7 +139,8 @@ static bool backup_is_there(const tf_engine *engine, const tf_run *target, tf_er
     if (documents != 0)
         return documents == 1;
     tf_error_set(err, TF_ERR_NO_BACKUP, "No backup data found - cannot rollback safely");
-    return tf_error_hint(err, "Run %s changed documents, but its backup collection is empty: docs/runbook.md, 'A lost backup'.",
+    return tf_error_hint(err, "Run %s changed documents, but its backup collection is empty. 'tokenfix backup import' brings it back from an "
+                              "exported one: docs/runbook.md, 'A lost backup'.",
                          target->id);
 }
 

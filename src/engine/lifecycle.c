@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "db/failure.h"
 #include "db/txn.h"
+#include "engine/backup.h"
 #include "engine/note.h"
 #include "engine/opening.h"
 #include "engine/planning.h"
@@ -145,6 +146,8 @@ bool tf_lifecycle_begin_down(const tf_engine *engine, int64_t last, tf_run *targ
             return tf_error_hint(err, "Wait for it to end; 'tokenfix status' shows how far it is.");
         }
     }
+    if (!owned && !tf_import_is_over(&engine->store, target, err))
+        return false;
     if (!tf_opening_new_run(engine, last + 1, target->migration, "down", target->strategy, &context->owner, &doc, id, err))
         return false;
     BSON_APPEND_UTF8(&doc, "restores", target->id);
@@ -171,7 +174,8 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
     *context = (tf_context){.engine = engine, .store = engine->store};
     tf_owner_self(&context->owner);
     if (!tf_opening_strategy_fits(engine, run->strategy, err) || !tf_opening_writable(engine, err) || !tf_watch_check(engine, err) ||
-        !tf_store_prepare(&engine->store, err) || !tf_takeover_wait(engine, run, err))
+        !tf_store_prepare(&engine->store, err) || !tf_takeover_wait(engine, run, err) ||
+        !tf_import_is_over(&engine->store, run, err))
         return false;
     if (!tf_takeover_fence_unfinished(engine, run->id, err))
         return false;
@@ -185,7 +189,7 @@ bool tf_lifecycle_resume(const tf_engine *engine, tf_run *run, tf_context *conte
         return false;
     TF_FAILPOINT("resume.after_fence");
     tf_takeover_note(engine, run, &from);
-    if (!tf_opening_load(context, run->id, err))
+    if (!tf_opening_load(context, run->id, err) || !tf_import_is_over(&engine->store, &context->run, err)) /* one may have begun */
         return begin_failed(context, err);
     tf_context_read_timings(context); /* before anything may fail: the interruption stores them again */
     if (!tf_opening_context(context, err))

@@ -37,8 +37,9 @@
     X(UP_COMPLETED, "up_completed", "the seal of a run: counts, every partition's last batch hash, the backup's count") \
     X(DOWN_COMPLETED, "down_completed", "the seal of a rollback")                                                      \
     X(ARCHIVED, "archived", "the trail up to an event was exported and is removed; data: first, upto, hash, file, sha256") \
-    X(EXPORTED, "exported", "a backup was exported")                                                                   \
-    X(PURGED, "purged", "a backup was removed")
+    X(EXPORTED, "exported", "a backup was exported; data: folder, data, documents, bytes, encryption, manifest (SHA-256)") \
+    X(IMPORTED, "imported", "a backup was brought back from a file; data: documents, inserted, source, sha256")        \
+    X(PURGED, "purged", "a backup is removed; data: documents, collection, file, manifest, forced")
 
 typedef enum tf_event_type {
 #define TF_EVENT_ENUM(name, text, when) TF_EVENT_##name,
