@@ -26,7 +26,9 @@ bool tf_export_args_read(tf_export_args *args, const tf_globals *globals, tf_err
     for (size_t i = 0; !args->encrypt && i < sizeof only / sizeof *only; i++)
         if (tf_options_source(own, only[i]) == TF_SOURCE_FLAG)
             return tf_error_set(err, TF_ERR_USAGE, "option '--%s' needs '--encrypt'", only[i]);
-    return !args->encrypt || (args->key = tf_backup_secret_read(&args->secret, true, err)) != NULL;
+    bool read = !args->encrypt || (args->key = tf_backup_secret_read(&args->secret, true, err)) != NULL;
+    tf_options_forget(own);
+    return read;
 }
 
 void tf_export_args_done(tf_export_args *args)

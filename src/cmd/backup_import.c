@@ -38,12 +38,14 @@ static void opened_done(opened *it)
     tf_cipher_secret_free(it->secret);
 }
 
-static bool open_it(const import_args *args, const char *word, opened *out, tf_error *err)
+static bool open_it(const tf_globals *globals, const import_args *args, const char *word, opened *out, tf_error *err)
 {
-    if (!tf_backup_open_set(word, args->dir, &out->set, err))
-        return false;
-    tf_backup_warn(&out->set);
-    return tf_backup_secret_for(&args->secret, &out->set, &out->secret, err);
+    bool open = tf_backup_open_set(word, args->dir, &out->set, err);
+    if (open)
+        tf_backup_warn(&out->set);
+    open = open && tf_backup_secret_for(&args->secret, &out->set, &out->secret, err);
+    tf_options_forget(globals->command_options);
+    return open;
 }
 
 /* ---- import ---- */
@@ -93,7 +95,7 @@ static int run_import(const tf_globals *globals, void *args, int argc, char *con
     (void)argc;
     _cleanup_(opened_done) opened it = {.set = {.root = -1}};
     _cleanup_(tf_session_done) tf_session session = {0};
-    if (!open_it(wanted, argv[0], &it, &err) || !tf_session_open_to_write(&session, globals, NULL, &err))
+    if (!open_it(globals, wanted, argv[0], &it, &err) || !tf_session_open_to_write(&session, globals, NULL, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
     session.engine.settings.run = it.set.run;
     tf_stop_install(tf_output_ended);
@@ -160,15 +162,12 @@ static int run_verify(const tf_globals *globals, void *args, int argc, char *con
     tf_file_sum sum = {0};
     (void)argc;
     _cleanup_(opened_done) opened it = {.set = {.root = -1}};
-    bool found = tf_backup_open_set(argv[0], ((import_args *)args)->dir, &it.set, &err);
+    bool ready = open_it(globals, args, argv[0], &it, &err), found = it.set.root >= 0;
     if (!found && err.code == TF_ERR_DAMAGED) { /* the manifest itself */
         snprintf(it.set.path, sizeof it.set.path, "%s", argv[0]);
         return tell_verified(&it.set, &sum, &err, globals->json);
     }
-    if (found)
-        tf_backup_warn(&it.set);
-    if (found && tf_backup_secret_for(&((import_args *)args)->secret, &it.set, &it.secret, &err) &&
-        tf_file_set_read(&it.set, it.secret, NULL, 0, NULL, NULL, &sum, &err))
+    if (ready && tf_file_set_read(&it.set, it.secret, NULL, 0, NULL, NULL, &sum, &err))
         tf_file_set_check_rest(&it.set, &err);
     bool finding = err.code == TF_ERR_DAMAGED || (found && err.code == TF_ERR_NOT_FOUND); /* a file that the manifest names */
     return err.code == TF_ERR_OK || finding ? tell_verified(&it.set, &sum, &err, globals->json)

@@ -225,6 +225,15 @@ static bool export(exporting *x, tf_error *err)
     return true;
 }
 
+/* The journal saves a batch before it records it. */
+static void hint_unrecorded(const exporting *x, tf_error *err)
+{
+    if (err->code != TF_ERR_DAMAGED || x->run.state != TF_STATE_INTERRUPTED || strcmp(x->run.strategy, "journal") != 0)
+        return;
+    err->hint[0] = '\0';
+    tf_error_hint(err, "The run was interrupted in the middle of a batch that is saved and not recorded: resume it, or take it back, and export then.");
+}
+
 bool tf_backup_export(const tf_engine *engine, const tf_export_wanted *wanted, tf_export *out, tf_error *err)
 {
     exporting x = {.engine = engine, .wanted = wanted, .out = out, .dir = -1, .part = -1, .inner = -1};
@@ -233,6 +242,7 @@ bool tf_backup_export(const tf_engine *engine, const tf_export_wanted *wanted, t
     bson_init(&x.collation);
     bson_init(&x.files);
     bool ok = export(&x, err);
+    hint_unrecorded(&x, err);
     tf_dir_closep(&x.inner);
     if (x.dir >= 0 && x.part_name[0])
         tf_dir_remove(x.dir, x.part_name);

@@ -242,7 +242,6 @@ static void export__names_what_is_wrong(void **state)
 {
     backups *b = *state;
     char path[512];
-    tf_tokens_fill(b->f, 5);
     assert_refused(export_it(b), 1, "no run");
     backups_up(b, 5);
     assert_refused(backup(b, "export", "20200101t000000-004-000000", "--out", b->dir), 2, "no run");

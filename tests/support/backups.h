@@ -143,11 +143,12 @@ static inline void backups_continue(backups *b, tf_program *up)
     assert_exit(up, 0);
 }
 
+/* The content of a file in a folder; of `folder` itself, a file, where the name is empty. The caller frees. */
 static inline char *backups_file(const char *folder, const char *name, size_t *length)
 {
     char path[1024];
     struct stat about;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s%s%s", folder, *name ? "/" : "", name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0 && fstat(fd, &about) == 0);
     char *data = calloc(1, (size_t)about.st_size + 1);
