@@ -158,19 +158,31 @@ int tf_dir_create_file(int dir, const char *name, const char *path, tf_error *er
 
 /* ---- parts ---- */
 
+/* Whether it is ours: somebody who cleared up may have taken it for stale before it was locked. Where the file system has no locks
+ * nothing is ever taken for stale. */
+static bool lock_part(int fd)
+{
+    struct stat about;
+    return (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(fd, &about) == 0 && about.st_nlink > 0;
+}
+
 int tf_dir_make_part(int dir, const char *name, char out[128], const char *path, tf_error *err)
 {
-    snprintf(out, 128, ".%.64s.part-%016" PRIx64, name, tf_clock_random(UINT64_MAX));
-    if (mkdirat(dir, out, 0700) != 0) {
-        cannot("create a folder in", path, errno, err);
-        return -1;
+    int reason = 0;
+    for (int n = 0; n < 5; n++) {
+        snprintf(out, 128, ".%.64s.part-%016" PRIx64, name, tf_clock_random(UINT64_MAX));
+        if (mkdirat(dir, out, 0700) != 0) {
+            cannot("create a folder in", path, errno, err);
+            return -1;
+        }
+        int fd = openat(dir, out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        reason = errno;
+        if (fd >= 0 && lock_part(fd))
+            return fd;
+        tf_dir_closep(&fd);
     }
-    int fd = openat(dir, out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0)
-        flock(fd, LOCK_EX | LOCK_NB); /* where the file system has no locks nothing is ever taken for stale */
-    else
-        refuse(dir, out, path, errno, err);
-    return fd;
+    cannot("create a folder in", path, reason, err);
+    return -1;
 }
 
 size_t tf_dir_remove_stale(int dir, const char *name)

@@ -49,7 +49,7 @@ static const tf_option options[] = {
     TF_MANNERS_OPTIONS(up_args),
     TF_OPTION_STRING(up_args, export.dir, "export",
                      "When the repair is done, write its backup into DIR/RUN/, by default in " TF_BACKUP_DIR ", as 'backup export' does.",
-                     .metavar = "DIR", .optional = true),
+                     .metavar = "DIR", .optional = true, .by_hand = true), /* in a configuration file `export` would be that of `history` */
     TF_EXPORT_FORM_OPTIONS(up_args),
     TF_OPTION_FLAG(up_args, timings, "timings", "Show where the time went; --json always does."),
     TF_OPTION_END,

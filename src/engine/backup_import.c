@@ -30,6 +30,7 @@ typedef struct importing {
     bson_t collation;
     bool there;     /* the collection is */
     int64_t held;   /* documents in it at the beginning */
+    int64_t found;  /* of these, those that are the file's */
     char mark[40];  /* ours in the run's document */
     bool in_order; /* the file's documents are: each batch is compared again before it is inserted */
     size_t batch;  /* that is being read */
@@ -134,15 +135,56 @@ static bool stopped(tf_error *err)
     return true;
 }
 
+#define PURGE_FIRST "Somebody altered it there. Who may remove it can do so ('tokenfix backup purge %s --force'), and import again."
+
+static bool other_document(const importing *x, tf_error *err)
+{
+    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds a document of the same _id that is another than the file's", x->run.id);
+    return tf_error_hint(err, PURGE_FIRST, x->run.id);
+}
+
+/* What of the chunk is not there yet. */
+static bool leave_out_present(importing *x, tf_error *err)
+{
+    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
+    tf_docs_append_ids(&x->chunk, &ids);
+    tf_docs_clear(&x->rest);
+    if (!tf_snapshot_read_ids(&x->engine->store, NULL, x->run.id, &ids, &x->present, err))
+        return false;
+    for (size_t i = 0; i < x->chunk.count; i++) {
+        bson_t doc;
+        tf_docs_view(&x->chunk, i, &doc);
+        long at = tf_docs_find_id(&x->present, &doc, i);
+        if (at < 0)
+            tf_docs_add(&x->rest, &doc);
+        else if (!tf_docs_same(&x->present, (size_t)at, &x->chunk, i))
+            return other_document(x, err);
+    }
+    return true;
+}
+
+/* While the file is examined: what is there already must be the same, before anything is marked or written. */
+static bool compare_present(importing *x, tf_error *err)
+{
+    if (x->chunk.count > 0 && !leave_out_present(x, err))
+        return false;
+    x->found += (int64_t)x->chunk.count - (int64_t)x->rest.count;
+    tf_docs_clear(&x->chunk);
+    tf_docs_clear(&x->rest);
+    return true;
+}
+
 static bool look(void *arg, const bson_t *doc, tf_error *err)
 {
     importing *x = arg;
     if (x->order)
         tf_dump_order_add(x->order, doc);
-    if (++x->seen % CHUNK_DOCUMENTS)
+    if (x->held > 0)
+        tf_docs_add(&x->chunk, doc);
+    if (++x->seen % CHUNK_DOCUMENTS && x->chunk.length < CHUNK_BYTES)
         return true;
     tell(x, "examine", x->seen);
-    return !stopped(err);
+    return compare_present(x, err) && !stopped(err);
 }
 
 static bool compare_count(const importing *x, const tf_file_sum *sum, tf_error *err)
@@ -181,22 +223,28 @@ static bool check_dump(importing *x, tf_error *err)
     return tf_error_hint(err, "Use a dump of the backup collection from after the run's last step.");
 }
 
-static bool check_file(importing *x, tf_error *err)
+static bool check_set(importing *x, tf_error *err)
 {
     tf_file_sum sum = {0};
-    if (x->set->dump)
-        return check_dump(x, err);
     x->in_order = true;
     return same_run(x, err) && same_batches(x, err) && tf_file_set_check_rest(x->set, err) &&
            tf_file_set_read(x->set, x->secret, x->inventory.batches, x->inventory.count, look, x, &sum, err) && compare_count(x, &sum, err);
+}
+
+static bool check_file(importing *x, tf_error *err)
+{
+    if (!(x->set->dump ? check_dump(x, err) : check_set(x, err)) || !compare_present(x, err))
+        return false;
+    if (x->found == x->held)
+        return true;
+    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds %" PRId64 " documents that are not the file's", x->run.id, x->held - x->found);
+    return tf_error_hint(err, PURGE_FIRST, x->run.id);
 }
 
 /* Whether the backup is there already, and as recorded: 1, 0, -1. */
 static int is_complete(importing *x, tf_error *err)
 {
     tf_error damaged = {0};
-    if (x->there && !tf_snapshot_count(&x->engine->store, x->run.id, &x->held, err))
-        return -1;
     if (x->held != x->inventory.documents)
         return 0;
     if (tf_inventory_walk(&x->engine->store, x->run.id, &x->inventory, NULL, NULL, &damaged))
@@ -262,32 +310,6 @@ static bool nobody_works(const importing *x, tf_error *err)
 }
 
 /* ---- the documents ---- */
-
-static bool other_document(const importing *x, tf_error *err)
-{
-    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds a document of the same _id that is another than the file's", x->run.id);
-    return tf_error_hint(err, "Somebody altered it there. Who may remove it can do so ('tokenfix backup purge %s --force'), and import again.", x->run.id);
-}
-
-/* What of the chunk is not there yet. */
-static bool leave_out_present(importing *x, tf_error *err)
-{
-    _cleanup_bson_ bson_t ids = BSON_INITIALIZER;
-    tf_docs_append_ids(&x->chunk, &ids);
-    tf_docs_clear(&x->rest);
-    if (!tf_snapshot_read_ids(&x->engine->store, NULL, x->run.id, &ids, &x->present, err))
-        return false;
-    for (size_t i = 0; i < x->chunk.count; i++) {
-        bson_t doc;
-        tf_docs_view(&x->chunk, i, &doc);
-        long at = tf_docs_find_id(&x->present, &doc, i);
-        if (at < 0)
-            tf_docs_add(&x->rest, &doc);
-        else if (!tf_docs_same(&x->present, (size_t)at, &x->chunk, i))
-            return other_document(x, err);
-    }
-    return true;
-}
 
 /* Inserts the chunk, or what of it is missing. Whatever was lost on the way: what is there is left alone, what is not is inserted. */
 static bool flush(importing *x, tf_error *err)
@@ -384,7 +406,7 @@ static bool prepare(importing *x, tf_error *err)
         bson_concat(&x->collation, &view);
     }
     snprintf(x->out->run, sizeof x->out->run, "%s", x->run.id);
-    return tf_inventory_read(store, x->run.id, &x->collation, &x->inventory, err);
+    return (!x->there || tf_snapshot_count(store, x->run.id, &x->held, err)) && tf_inventory_read(store, x->run.id, &x->collation, &x->inventory, err);
 }
 
 static bool note(importing *x, tf_error *err)

@@ -109,6 +109,8 @@ function __tokenfix_takes -a command word
         'up --critical-load' \
         'up --nice' \
         'up --pause-file' \
+        'up --passphrase-file' \
+        'up --key-file' \
         'verify --workers' \
         'down --on-conflict' \
         'down --batch-size' \
@@ -132,6 +134,19 @@ function __tokenfix_takes -a command word
         'history --archive' \
         'history --older-than' \
         'history --make-key' \
+        'backup list --dir' \
+        'backup list --limit' 'backup list -n' \
+        'backup show --dir' \
+        'backup export --out' 'backup export -o' \
+        'backup export --passphrase-file' \
+        'backup export --key-file' \
+        'backup import --dir' \
+        'backup import --passphrase-file' \
+        'backup import --key-file' \
+        'backup verify --dir' \
+        'backup verify --passphrase-file' \
+        'backup verify --key-file' \
+        'backup purge --dir' \
         'create --dir' \
         'sandbox start --name' \
         'sandbox start --nodes' \
@@ -166,6 +181,13 @@ function __tokenfix_names -a command word
         'continue' \
         'cancel' \
         'history' \
+        'backup' \
+        'backup list' \
+        'backup show' \
+        'backup export' \
+        'backup import' \
+        'backup verify' \
+        'backup purge' \
         'plan' \
         'create' \
         'sandbox' \
@@ -222,6 +244,7 @@ complete -c tokenfix -n '__tokenfix_at "" 0' -f -a pause -d 'Let a run that is u
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a continue -d 'Let a paused run go on'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a cancel -d 'End a run that is under way in another terminal, for good'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a history -d 'Show the runs, or the batches and events of one'
+complete -c tokenfix -n '__tokenfix_at "" 0' -f -a backup -d 'Backups of the runs'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a plan -d 'Show the migrations in the order of their dependencies, with what is applied'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a create -d 'Write a new migration and its test, as a starting point that works'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a sandbox -d 'A private mongod to try things on'
@@ -283,6 +306,11 @@ complete -c tokenfix -n '__tokenfix_at "up"' -l max-load -r -f -d 'Pause while t
 complete -c tokenfix -n '__tokenfix_at "up"' -l critical-load -r -f -d 'Stop, so that --resume goes on, when the number at PATH is LIMIT or more'
 complete -c tokenfix -n '__tokenfix_at "up"' -l nice -r -f -d 'Rest after each batch, so many times as long as it took'
 complete -c tokenfix -n '__tokenfix_at "up"' -l pause-file -r -F -d 'Pause while this file exists'
+complete -c tokenfix -n '__tokenfix_at "up"' -l export -f -a '(__fish_complete_directories)' -d 'When the repair is done, write its backup into DIR/RUN/, by default in backups, as \'backup export\' does'
+complete -c tokenfix -n '__tokenfix_at "up"' -l gzip -d 'Pack the file, as mongodump --gzip does'
+complete -c tokenfix -n '__tokenfix_at "up"' -l encrypt -d 'Encrypt the file with a passphrase or a key file'
+complete -c tokenfix -n '__tokenfix_at "up"' -l passphrase-file -r -F -d 'With --encrypt'
+complete -c tokenfix -n '__tokenfix_at "up"' -l key-file -r -F -d 'With --encrypt, instead of a passphrase'
 complete -c tokenfix -n '__tokenfix_at "up"' -l timings -d 'Show where the time went'
 complete -c tokenfix -n '__tokenfix_at "up" 0' -f -a '(__tokenfix_migrations)'
 complete -c tokenfix -n '__tokenfix_at "verify"' -l workers -r -f -d 'Prove by so many workers at once, and by one more that waits for the balances'
@@ -324,6 +352,35 @@ complete -c tokenfix -n '__tokenfix_at "history"' -l make-key -r -F -d 'Make a k
 complete -c tokenfix -n '__tokenfix_at "history"' -l confirm -d 'With --archive'
 complete -c tokenfix -n '__tokenfix_at "history"' -l yes -s y -d 'With --archive'
 complete -c tokenfix -n '__tokenfix_at "history" 0' -f -a '(__tokenfix_migrations)'
+complete -c tokenfix -n '__tokenfix_at "backup" 0' -f -a list -d 'List the backups of the runs, and where they are'
+complete -c tokenfix -n '__tokenfix_at "backup" 0' -f -a show -d 'Show the backup of one run, or what the manifest of an exported one says'
+complete -c tokenfix -n '__tokenfix_at "backup" 0' -f -a export -d 'Write the backup of a run into files that mongorestore reads'
+complete -c tokenfix -n '__tokenfix_at "backup" 0' -f -a import -d 'Bring the backup of a run back from files, so that \'down\' works'
+complete -c tokenfix -n '__tokenfix_at "backup" 0' -f -a verify -d 'Examine an exported backup, without a server'
+complete -c tokenfix -n '__tokenfix_at "backup" 0' -f -a purge -d 'Remove the backup of a run that nobody needs any more'
+complete -c tokenfix -n '__tokenfix_at "backup list"' -l dir -r -f -a '(__fish_complete_directories)' -d 'Where exported backups are looked for'
+complete -c tokenfix -n '__tokenfix_at "backup list"' -l files -d 'Only the exported backups in DIR, without a server'
+complete -c tokenfix -n '__tokenfix_at "backup list"' -l limit -s n -r -f -d 'Show so many runs'
+complete -c tokenfix -n '__tokenfix_at "backup show"' -l dir -r -f -a '(__fish_complete_directories)' -d 'Where exported backups are looked for'
+complete -c tokenfix -n '__tokenfix_at "backup export"' -l out -s o -r -f -a '(__fish_complete_directories)' -d 'Folder in which the run\'s folder is made'
+complete -c tokenfix -n '__tokenfix_at "backup export"' -l gzip -d 'Pack the file, as mongodump --gzip does'
+complete -c tokenfix -n '__tokenfix_at "backup export"' -l encrypt -d 'Encrypt the file with a passphrase or a key file'
+complete -c tokenfix -n '__tokenfix_at "backup export"' -l passphrase-file -r -F -d 'With --encrypt'
+complete -c tokenfix -n '__tokenfix_at "backup export"' -l key-file -r -F -d 'With --encrypt, instead of a passphrase'
+complete -c tokenfix -n '__tokenfix_at "backup export" 0' -f -a '(__tokenfix_migrations)'
+complete -c tokenfix -n '__tokenfix_at "backup import"' -l dir -r -f -a '(__fish_complete_directories)' -d 'Where exported backups are looked for'
+complete -c tokenfix -n '__tokenfix_at "backup import"' -l dry-run -d 'Compare file and records, and write nothing'
+complete -c tokenfix -n '__tokenfix_at "backup import"' -l passphrase-file -r -F -d 'File whose first line is the passphrase'
+complete -c tokenfix -n '__tokenfix_at "backup import"' -l key-file -r -F -d 'Instead of a passphrase a file of at least 32 random bytes'
+complete -c tokenfix -n '__tokenfix_at "backup verify"' -l dir -r -f -a '(__fish_complete_directories)' -d 'Where exported backups are looked for'
+complete -c tokenfix -n '__tokenfix_at "backup verify"' -l passphrase-file -r -F -d 'File whose first line is the passphrase'
+complete -c tokenfix -n '__tokenfix_at "backup verify"' -l key-file -r -F -d 'Instead of a passphrase a file of at least 32 random bytes'
+complete -c tokenfix -n '__tokenfix_at "backup purge"' -l dir -r -f -a '(__fish_complete_directories)' -d 'Where exported backups are looked for'
+complete -c tokenfix -n '__tokenfix_at "backup purge"' -l files -d 'Remove the exported files in DIR, too'
+complete -c tokenfix -n '__tokenfix_at "backup purge"' -l force -d 'Also where the run can still be needed'
+complete -c tokenfix -n '__tokenfix_at "backup purge"' -l confirm -d 'Do it'
+complete -c tokenfix -n '__tokenfix_at "backup purge"' -l yes -s y -d 'Do not ask for the database\'s name'
+complete -c tokenfix -n '__tokenfix_at "backup purge" 0' -f -a '(__tokenfix_migrations)'
 complete -c tokenfix -n '__tokenfix_at "plan"' -l check -d 'Exit with 3 when some are pending'
 complete -c tokenfix -n '__tokenfix_at "create"' -l dir -r -f -a '(__fish_complete_directories)' -d 'The project\'s folder'
 complete -c tokenfix -n '__tokenfix_at "sandbox" 0' -f -a start -d 'Start a sandbox and print its connection string'
@@ -363,11 +420,18 @@ complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a pause -d 'Let a run that 
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a continue -d 'Let a paused run go on'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a cancel -d 'End a run that is under way in another terminal, for good'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a history -d 'Show the runs, or the batches and events of one'
+complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a backup -d 'Backups of the runs'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a plan -d 'Show the migrations in the order of their dependencies, with what is applied'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a create -d 'Write a new migration and its test, as a starting point that works'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a sandbox -d 'A private mongod to try things on'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a help -d 'Explain a command'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a version -d 'Show the versions of the tool, the driver and the build'
+complete -c tokenfix -n '__tokenfix_at "help" 1; and contains backup (commandline -opc)' -f -a list -d 'List the backups of the runs, and where they are'
+complete -c tokenfix -n '__tokenfix_at "help" 1; and contains backup (commandline -opc)' -f -a show -d 'Show the backup of one run, or what the manifest of an exported one says'
+complete -c tokenfix -n '__tokenfix_at "help" 1; and contains backup (commandline -opc)' -f -a export -d 'Write the backup of a run into files that mongorestore reads'
+complete -c tokenfix -n '__tokenfix_at "help" 1; and contains backup (commandline -opc)' -f -a import -d 'Bring the backup of a run back from files, so that \'down\' works'
+complete -c tokenfix -n '__tokenfix_at "help" 1; and contains backup (commandline -opc)' -f -a verify -d 'Examine an exported backup, without a server'
+complete -c tokenfix -n '__tokenfix_at "help" 1; and contains backup (commandline -opc)' -f -a purge -d 'Remove the backup of a run that nobody needs any more'
 complete -c tokenfix -n '__tokenfix_at "help" 1; and contains sandbox (commandline -opc)' -f -a start -d 'Start a sandbox and print its connection string'
 complete -c tokenfix -n '__tokenfix_at "help" 1; and contains sandbox (commandline -opc)' -f -a stop -d 'End exactly the processes that were started for a sandbox'
 complete -c tokenfix -n '__tokenfix_at "help" 1; and contains sandbox (commandline -opc)' -f -a status -d 'List the sandboxes, their processes and connection strings'
