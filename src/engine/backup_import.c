@@ -90,16 +90,23 @@ static bool same_field(const bson_t *a, const bson_t *b, const char *name)
     return in_a == in_b && (!in_a || tf_doc_same_element(a, &x, b, &y));
 }
 
+static bool another_run(const importing *x, const char *field, tf_error *err)
+{
+    tf_error_set(err, TF_ERR_DAMAGED, "the manifest is of another run than %s: '%s' differs from what the database has", x->run.id, field);
+    return tf_error_hint(err, "Two runs have the same id only where a database was copied, or somebody altered one of them.");
+}
+
 /* What never changes in a run's document, as the manifest has it and as the database does. */
 static bool same_run(const importing *x, tf_error *err)
 {
+    const tf_manifest *m = &x->set->manifest;
     static const char *const fixed[] = {"_id", "db", "migration", "direction", "strategy", "started_at", "restores", "repair"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (!same_field(x->set->manifest.record, x->run.doc, fixed[i])) {
-            tf_error_set(err, TF_ERR_DAMAGED, "the manifest is of another run than %s: '%s' differs from what the database has", x->run.id, fixed[i]);
-            return tf_error_hint(err, "Two runs have the same id only where a database was copied, or somebody altered one of them.");
-        }
-    return true;
+        if (!same_field(m->record, x->run.doc, fixed[i]))
+            return another_run(x, fixed[i], err);
+    if (strcmp(m->migration, x->run.migration) != 0)
+        return another_run(x, "migration", err);
+    return strcmp(m->collection, x->run.collection) == 0 || another_run(x, "collection", err);
 }
 
 static bool same_batches(const importing *x, tf_error *err)
