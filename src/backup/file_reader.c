@@ -70,7 +70,10 @@ static bool open_piece(tf_file_reader *r, tf_error *err)
         return false;
     }
     if (!tf_cipher_pull(r->cipher, r->sealed, (size_t)got, &r->last, r->piece)) {
-        damaged(r, r->opened ? "was altered, or cut off" : "cannot be decrypted: it was altered, or the passphrase or key is another", err);
+        damaged(r,
+                r->opened ? "was altered, or cut off"
+                          : "cannot be decrypted: it was altered, or the passphrase or key is another",
+                err);
         return false;
     }
     r->opened = true;

@@ -23,7 +23,8 @@ void tf_file_set_close(tf_file_set *set)
 static bool is_inside(const char *name)
 {
     const char *slash = strchr(name, '/');
-    return slash && slash != name && slash[1] && !strchr(slash + 1, '/') && strncmp(name, ".", 1) != 0 && slash[1] != '.';
+    return slash && slash != name && slash[1] && !strchr(slash + 1, '/') && strncmp(name, ".", 1) != 0 &&
+           slash[1] != '.';
 }
 
 static bool names_are_sound(const tf_manifest *m, tf_error *err)
@@ -71,7 +72,8 @@ static bool is_dump(const char *name, char run[TF_RUN_ID_SIZE], bool *gzip)
 {
     const char *at = strstr(name, PREFIX);
     *gzip = ends(name, ".bson.gz");
-    if (!at || (at != name && strncmp(name, "tokenfix_" PREFIX, strlen("tokenfix_" PREFIX)) != 0) || (!*gzip && !ends(name, ".bson")))
+    if (!at || (at != name && strncmp(name, "tokenfix_" PREFIX, strlen("tokenfix_" PREFIX)) != 0) ||
+        (!*gzip && !ends(name, ".bson")))
         return false;
     at += strlen(PREFIX);
     size_t length = strspn(at, "0123456789abcdefghijklmnopqrstuvwxyz-");
@@ -116,8 +118,9 @@ static bool open_dump_file(const char *path, tf_file_set *set, tf_error *err)
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (!is_dump(name, set->run, &set->gzip))
         return false;
-    _cleanup_(tf_bson_freep) char *folder =
-        !slash ? bson_strdup(".") : slash == path ? bson_strdup("/") : bson_strdup_printf("%.*s", (int)(slash - path), path);
+    _cleanup_(tf_bson_freep) char *folder = !slash          ? bson_strdup(".")
+                                            : slash == path ? bson_strdup("/")
+                                                            : bson_strdup_printf("%.*s", (int)(slash - path), path);
     snprintf(set->data, sizeof set->data, "%s", name);
     set->root = tf_dir_open(folder, false, err);
     return set->root >= 0;
@@ -143,5 +146,6 @@ bool tf_file_set_open_dump(const char *path, tf_file_set *out, tf_error *err)
     }
     tf_file_set_close(&set);
     tf_error_set(err, TF_ERR_NOT_FOUND, "'%s' holds no backup", TF_WORD(path));
-    return tf_error_hint(err, "Name a folder that 'tokenfix backup export' wrote, or a file backup_RUN.bson that mongodump wrote.");
+    return tf_error_hint(
+        err, "Name a folder that 'tokenfix backup export' wrote, or a file backup_RUN.bson that mongodump wrote.");
 }

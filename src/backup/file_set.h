@@ -12,11 +12,11 @@
 enum { TF_FILE_PATH = 4096 };
 
 typedef struct tf_file_set {
-    int root;                /* the folder; owned */
-    char path[TF_FILE_PATH]; /* as it was named */
-    bool dump;               /* no manifest: of mongodump */
-    tf_manifest manifest;    /* else */
-    char data[TF_FILE_PATH]; /* the data file, relative to the folder */
+    int root;                 /* the folder; owned */
+    char path[TF_FILE_PATH];  /* as it was named */
+    bool dump;                /* no manifest: of mongodump */
+    tf_manifest manifest;     /* else */
+    char data[TF_FILE_PATH];  /* the data file, relative to the folder */
     char run[TF_RUN_ID_SIZE]; /* as the manifest, or the dump's name, says */
     bool gzip, encrypted;
 } tf_file_set;
@@ -39,8 +39,8 @@ int tf_file_set_open_data(const tf_file_set *set, tf_error *err);
 /* What was found while it was read. */
 typedef struct tf_file_sum {
     int64_t documents, bytes; /* of the documents, unpacked */
-    bool in_order;            /* the batches that were given stand in the file one behind the other, and are what they shall be */
-    size_t batch;             /* else the first that is not */
+    bool in_order; /* the batches that were given stand in the file one behind the other, and are what they shall be */
+    size_t batch;  /* else the first that is not */
 } tf_file_sum;
 
 /* Called with each document in its order, a view. */
@@ -49,8 +49,8 @@ typedef bool (*tf_file_see)(void *arg, const bson_t *doc, tf_error *err);
 /* Reads the data file to its end: every document must be one (structure, depth, an _id), and where the set has a manifest, file and
  * batches must be what that says. `secret` (may be NULL) opens it where it is encrypted. `batches` (NULL: the manifest's) are
  * compared; with a dump a difference is no failure, but told in *out. False with DAMAGED, USAGE (no or the wrong secret), SYSTEM. */
-bool tf_file_set_read(const tf_file_set *set, const tf_cipher_secret *secret, const tf_manifest_batch *batches, size_t count,
-                      tf_file_see see, void *arg, tf_file_sum *out, tf_error *err);
+bool tf_file_set_read(const tf_file_set *set, const tf_cipher_secret *secret, const tf_manifest_batch *batches,
+                      size_t count, tf_file_see see, void *arg, tf_file_sum *out, tf_error *err);
 
 /* The other files against the manifest, and that there is no second data file. */
 bool tf_file_set_check_rest(const tf_file_set *set, tf_error *err);

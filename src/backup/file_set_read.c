@@ -53,7 +53,8 @@ typedef struct walk {
 
 static bool damaged(const walk *w, tf_error *err, const char *how)
 {
-    return tf_error_set(err, TF_ERR_DAMAGED, "'%s', document %" PRId64 ": %s", TF_WORD(w->name), w->sum.documents + 1, how);
+    return tf_error_set(err, TF_ERR_DAMAGED, "'%s', document %" PRId64 ": %s", TF_WORD(w->name), w->sum.documents + 1,
+                        how);
 }
 
 /* 1 and a view of the next document, 0 at the end, -1 */
@@ -142,7 +143,8 @@ static bool altered(const char *name, const tf_error *how, tf_error *err)
 
 static bool wrong_secret(const char *name, tf_error *err)
 {
-    tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be decrypted: this is not the passphrase or key it was encrypted with", TF_WORD(name));
+    tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be decrypted: this is not the passphrase or key it was encrypted with",
+                 TF_WORD(name));
     return tf_error_hint(err, "The file itself is as it was written.");
 }
 
@@ -150,14 +152,17 @@ static bool compare_sum(const tf_file_set *set, const walk *w, tf_error *err)
 {
     const tf_manifest *m = &set->manifest;
     if (w->sum.documents != m->documents || w->sum.bytes != m->bytes)
-        return tf_error_set(err, TF_ERR_DAMAGED, "'%s' holds %" PRId64 " documents of %" PRId64 " bytes, the manifest says %" PRId64 " of %" PRId64,
+        return tf_error_set(err, TF_ERR_DAMAGED,
+                            "'%s' holds %" PRId64 " documents of %" PRId64 " bytes, the manifest says %" PRId64
+                            " of %" PRId64,
                             TF_WORD(set->data), w->sum.documents, w->sum.bytes, m->documents, m->bytes);
     if (w->sum.in_order)
         return true;
     if (w->sum.batch >= w->count)
-        return tf_error_set(err, TF_ERR_DAMAGED, "'%s' does not hold the batches that the manifest names", TF_WORD(set->data));
-    return tf_error_set(err, TF_ERR_DAMAGED, "'%s': batch %" PRId64 " of partition %d is not as the run recorded it", TF_WORD(set->data),
-                        w->batches[w->sum.batch].seq, w->batches[w->sum.batch].partition);
+        return tf_error_set(err, TF_ERR_DAMAGED, "'%s' does not hold the batches that the manifest names",
+                            TF_WORD(set->data));
+    return tf_error_set(err, TF_ERR_DAMAGED, "'%s': batch %" PRId64 " of partition %d is not as the run recorded it",
+                        TF_WORD(set->data), w->batches[w->sum.batch].seq, w->batches[w->sum.batch].partition);
 }
 
 /* What failed, or not, weighed against the file's hash: an altered file is called so, whatever it looks like inside. */
@@ -187,7 +192,8 @@ bool tf_file_set_is_purged(const tf_file_set *set)
     char folder[256];
     struct stat about;
     snprintf(folder, sizeof folder, "%.*s", (int)strcspn(set->data, "/"), set->data);
-    return !set->data[0] || (!set->dump && fstatat(set->root, folder, &about, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT);
+    return !set->data[0] ||
+           (!set->dump && fstatat(set->root, folder, &about, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT);
 }
 
 static bool needs_secret(const tf_file_set *set, const tf_cipher_secret *secret, tf_error *err)
@@ -200,13 +206,14 @@ static bool needs_secret(const tf_file_set *set, const tf_cipher_secret *secret,
                                   : "Name it: --key-file FILE.");
 }
 
-bool tf_file_set_read(const tf_file_set *set, const tf_cipher_secret *secret, const tf_manifest_batch *batches, size_t count,
-                      tf_file_see see, void *arg, tf_file_sum *out, tf_error *err)
+bool tf_file_set_read(const tf_file_set *set, const tf_cipher_secret *secret, const tf_manifest_batch *batches,
+                      size_t count, tf_file_see see, void *arg, tf_file_sum *out, tf_error *err)
 {
     char context[TF_RUN_ID_SIZE + 300];
     tf_error failure = {0};
     if (tf_file_set_is_purged(set)) {
-        tf_error_set(err, TF_ERR_NO_BACKUP, "'%s' holds a manifest only: its data were purged, or never exported", TF_WORD(set->path));
+        tf_error_set(err, TF_ERR_NO_BACKUP, "'%s' holds a manifest only: its data were purged, or never exported",
+                     TF_WORD(set->path));
         return false;
     }
     if (!needs_secret(set, secret, err))
@@ -214,7 +221,8 @@ bool tf_file_set_read(const tf_file_set *set, const tf_cipher_secret *secret, co
     snprintf(context, sizeof context, "%s/%s", set->run, set->data);
     tf_file_form form = {.gzip = set->gzip, .secret = set->encrypted ? secret : NULL, .context = context};
     int fd = open_below(set, set->data, err);
-    _cleanup_(tf_file_reader_freep) tf_file_reader *reader = fd < 0 ? NULL : tf_file_reader_new(fd, set->data, &form, err);
+    _cleanup_(tf_file_reader_freep) tf_file_reader *reader =
+        fd < 0 ? NULL : tf_file_reader_new(fd, set->data, &form, err);
     if (!reader)
         return false;
     walk w = {.reader = reader,
@@ -265,7 +273,8 @@ static bool check_alone(const tf_file_set *set, tf_error *err)
     bool ok = names != NULL;
     for (char **at = names; ok && *at; at++)
         if (strstr(*at, ".bson") && !is_known(&set->manifest, folder, *at))
-            ok = tf_error_set(err, TF_ERR_DAMAGED, "'%s' holds '%s', which the manifest does not know", TF_WORD(set->path), TF_WORD(*at));
+            ok = tf_error_set(err, TF_ERR_DAMAGED, "'%s' holds '%s', which the manifest does not know",
+                              TF_WORD(set->path), TF_WORD(*at));
     tf_dir_names_free(names);
     return ok;
 }
@@ -283,5 +292,6 @@ bool tf_file_set_check_rest(const tf_file_set *set, tf_error *err)
 bool tf_file_set_is_open_to_others(const tf_file_set *set)
 {
     struct stat about;
-    return set->data[0] && fstatat(set->root, set->data, &about, AT_SYMLINK_NOFOLLOW) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    return set->data[0] && fstatat(set->root, set->data, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (about.st_mode & (S_IRWXG | S_IRWXO)) != 0;
 }

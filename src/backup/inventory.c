@@ -13,11 +13,12 @@
  * first range may be open, and it comes first, though an absent bound sorts behind MinKey. */
 static bson_t *make_pipeline(const char *run)
 {
-    return BCON_NEW("0", "{", "$match", "{", "run", BCON_UTF8(run), "}", "}",
-                    "1", "{", "$project", "{", "partition", BCON_INT32(1), "seq", BCON_INT32(1), "from", BCON_INT32(1), "hash", BCON_INT32(1),
-                    "backed_up", BCON_UTF8("$counts.backed_up"), "applied", BCON_UTF8("$counts.applied"), "amount", BCON_INT32(1),
-                    "closed", "{", "$ne", "[", "{", "$type", BCON_UTF8("$from"), "}", BCON_UTF8("missing"), "]", "}", "}", "}",
-                    "2", "{", "$sort", "{", "closed", BCON_INT32(1), "from.v", BCON_INT32(1), "partition", BCON_INT32(1), "seq", BCON_INT32(1), "}", "}");
+    return BCON_NEW("0", "{", "$match", "{", "run", BCON_UTF8(run), "}", "}", "1", "{", "$project", "{", "partition",
+                    BCON_INT32(1), "seq", BCON_INT32(1), "from", BCON_INT32(1), "hash", BCON_INT32(1), "backed_up",
+                    BCON_UTF8("$counts.backed_up"), "applied", BCON_UTF8("$counts.applied"), "amount", BCON_INT32(1),
+                    "closed", "{", "$ne", "[", "{", "$type", BCON_UTF8("$from"), "}", BCON_UTF8("missing"), "]", "}",
+                    "}", "}", "2", "{", "$sort", "{", "closed", BCON_INT32(1), "from.v", BCON_INT32(1), "partition",
+                    BCON_INT32(1), "seq", BCON_INT32(1), "}", "}");
 }
 
 static void add(tf_inventory *to, const bson_t *doc)
@@ -37,7 +38,8 @@ static void add(tf_inventory *to, const bson_t *doc)
     to->documents += batch.documents;
 }
 
-bool tf_inventory_read(const tf_store *store, const char *run, const bson_t *collation, tf_inventory *out, tf_error *err)
+bool tf_inventory_read(const tf_store *store, const char *run, const bson_t *collation, tf_inventory *out,
+                       tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "read the batches");
     tf_inventory inventory = {0};
@@ -67,8 +69,8 @@ void tf_inventory_done(tf_inventory *inventory)
 
 static bool wrong(const char *run, const tf_manifest_batch *batch, const char *how, tf_error *err)
 {
-    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s is not as recorded: partition %d, batch %" PRId64 " %s", run, batch->partition,
-                 batch->seq, how);
+    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s is not as recorded: partition %d, batch %" PRId64 " %s",
+                 run, batch->partition, batch->seq, how);
     return tf_error_hint(err, "'tokenfix verify %s' lists all that differs; docs/runbook.md, 'A lost backup'.", run);
 }
 
@@ -80,8 +82,8 @@ static mongoc_cursor_t *find_all(const tf_store *store, const tf_op *op, const c
     return tf_op_find(op, tf_store_backup_name(store, run).text, &all, opts);
 }
 
-bool tf_inventory_walk(const tf_store *store, const char *run, const tf_inventory *inventory, tf_inventory_see see, void *arg,
-                       tf_error *err)
+bool tf_inventory_walk(const tf_store *store, const char *run, const tf_inventory *inventory, tf_inventory_see see,
+                       void *arg, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "read the backup");
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = find_all(store, &op, run);
@@ -94,7 +96,8 @@ bool tf_inventory_walk(const tf_store *store, const char *run, const tf_inventor
     while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1) {
         if (batch == end) {
             tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds documents of no batch", run);
-            return tf_error_hint(err, "'tokenfix verify %s' lists all that differs; docs/runbook.md, 'A lost backup'.", run);
+            return tf_error_hint(err, "'tokenfix verify %s' lists all that differs; docs/runbook.md, 'A lost backup'.",
+                                 run);
         }
         tf_sha256_add(hash, bson_get_data(doc), doc->len);
         if (see && !see(arg, doc, err))
@@ -115,7 +118,8 @@ bool tf_inventory_same(const tf_inventory *inventory, const tf_manifest *manifes
     size_t i = 0, less = inventory->count < manifest->batches_count ? inventory->count : manifest->batches_count;
     while (i < less) {
         const tf_manifest_batch *a = &inventory->batches[i], *b = &manifest->batches[i];
-        if (a->partition != b->partition || a->seq != b->seq || a->documents != b->documents || memcmp(a->sha256, b->sha256, 32) != 0)
+        if (a->partition != b->partition || a->seq != b->seq || a->documents != b->documents ||
+            memcmp(a->sha256, b->sha256, 32) != 0)
             break;
         i++;
     }

@@ -15,15 +15,16 @@ typedef struct tf_inventory {
 } tf_inventory;
 
 /* Reads the run's batch records. `collation`: of the backup collection (empty: the simple one). Free with tf_inventory_done. */
-bool tf_inventory_read(const tf_store *store, const char *run, const bson_t *collation, tf_inventory *out, tf_error *err);
+bool tf_inventory_read(const tf_store *store, const char *run, const bson_t *collation, tf_inventory *out,
+                       tf_error *err);
 void tf_inventory_done(tf_inventory *inventory);
 
 /* Called with each document in the order of _id, a view. */
 typedef bool (*tf_inventory_see)(void *arg, const bson_t *doc, tf_error *err);
 
 /* Walks the run's backup and compares it: DAMAGED names the first batch that is not as recorded. `see` may be NULL. */
-bool tf_inventory_walk(const tf_store *store, const char *run, const tf_inventory *inventory, tf_inventory_see see, void *arg,
-                       tf_error *err);
+bool tf_inventory_walk(const tf_store *store, const char *run, const tf_inventory *inventory, tf_inventory_see see,
+                       void *arg, tf_error *err);
 
 /* Whether both name the same batches; *at is the first where they differ. */
 bool tf_inventory_same(const tf_inventory *inventory, const tf_manifest *manifest, size_t *at);

@@ -80,8 +80,9 @@ static void put_field(tf_manifest_writer *w, const bson_t *head, const bson_iter
     _cleanup_bson_ bson_t one = BSON_INITIALIZER;
     size_t size = 0;
     tf_doc_append_field(head, at, &one);
-    _cleanup_(tf_bson_freep) char *json =
-        strcmp(bson_iter_key(at), "record") == 0 ? bson_as_canonical_extended_json(&one, &size) : bson_as_relaxed_extended_json(&one, &size);
+    _cleanup_(tf_bson_freep) char *json = strcmp(bson_iter_key(at), "record") == 0
+                                              ? bson_as_canonical_extended_json(&one, &size)
+                                              : bson_as_relaxed_extended_json(&one, &size);
     char *begin = json + 1, *end = json + size - 1; /* without its braces */
     while (*begin == ' ')
         begin++;
@@ -134,8 +135,8 @@ bool tf_manifest_writer_batch(tf_manifest_writer *w, const tf_manifest_batch *ba
 {
     char hash[65], line[200];
     tf_hex(batch->sha256, 32, hash);
-    snprintf(line, sizeof line, "{\"partition\":%d,\"seq\":%" PRId64 ",\"documents\":%" PRId64 ",\"sha256\":\"%s\"}", batch->partition, batch->seq,
-             batch->documents, hash);
+    snprintf(line, sizeof line, "{\"partition\":%d,\"seq\":%" PRId64 ",\"documents\":%" PRId64 ",\"sha256\":\"%s\"}",
+             batch->partition, batch->seq, batch->documents, hash);
     begin_line(w, BATCHES);
     say(w, line);
     return check(w, err);

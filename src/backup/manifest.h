@@ -48,7 +48,7 @@ typedef struct tf_manifest {
     char run[TF_RUN_ID_SIZE], database[64], collection[128], migration[128], tool[64];
     int64_t documents, bytes, exported_at; /* bytes: of the documents */
     bool gzip;
-    char encryption[16]; /* "none", "passphrase", "key file" */
+    char encryption[16];                       /* "none", "passphrase", "key file" */
     tf_manifest_file files[TF_MANIFEST_FILES]; /* the first is the data file */
     size_t files_count;                        /* 0: kept of a backup that was purged, and never exported */
     tf_manifest_batch *batches;                /* owned */

@@ -98,7 +98,8 @@ static bool add_batch(reading *r, const bson_t *doc)
     tf_manifest_batch batch = {.partition = (int32_t)tf_field_number(doc, "partition"),
                                .seq = tf_field_number(doc, "seq"),
                                .documents = tf_field_number(doc, "documents")};
-    if (!tf_field_text(doc, "sha256", hash, sizeof hash) || !hex_to(hash, batch.sha256) || batch.documents <= 0 || batch.seq <= 0)
+    if (!tf_field_text(doc, "sha256", hash, sizeof hash) || !hex_to(hash, batch.sha256) || batch.documents <= 0 ||
+        batch.seq <= 0)
         return false;
     if ((m->batches_count & (m->batches_count + 1)) == 0) /* doubled: at 0, 1, 3, 7, … */
         m->batches = bson_realloc(m->batches, (2 * m->batches_count + 1) * sizeof *m->batches);
@@ -159,7 +160,8 @@ static bool read_end(reading *r, tf_error *err)
 static bool read_files(tf_manifest *m)
 {
     bson_iter_t list, item, at;
-    if (!bson_iter_init_find(&list, m->head, "files") || !BSON_ITER_HOLDS_ARRAY(&list) || !bson_iter_recurse(&list, &item))
+    if (!bson_iter_init_find(&list, m->head, "files") || !BSON_ITER_HOLDS_ARRAY(&list) ||
+        !bson_iter_recurse(&list, &item))
         return false;
     while (bson_iter_next(&item)) {
         bson_t view;
@@ -170,7 +172,8 @@ static bool read_files(tf_manifest *m)
         tf_manifest_file *file = &m->files[m->files_count++];
         bson_iter_document(&item, &length, &data);
         if (!bson_init_static(&view, data, length) || !tf_field_text(&view, "name", file->name, sizeof file->name) ||
-            !tf_field_text(&view, "sha256", file->sha256, sizeof file->sha256) || !bson_iter_init_find(&at, &view, "bytes"))
+            !tf_field_text(&view, "sha256", file->sha256, sizeof file->sha256) ||
+            !bson_iter_init_find(&at, &view, "bytes"))
             return false;
         file->bytes = tf_field_number(&view, "bytes");
     }
@@ -201,7 +204,8 @@ static bool digest(tf_manifest *m)
     char kind[16] = "";
     const bson_t *head = m->head;
     bool ok = tf_field_text(head, "tokenfix", kind, sizeof kind) && strcmp(kind, "backup") == 0 &&
-              tf_field_text(head, "run", m->run, sizeof m->run) && tf_field_text(head, "database", m->database, sizeof m->database) &&
+              tf_field_text(head, "run", m->run, sizeof m->run) &&
+              tf_field_text(head, "database", m->database, sizeof m->database) &&
               tf_field_text(head, "collection", m->collection, sizeof m->collection) &&
               tf_field_text(head, "migration", m->migration, sizeof m->migration) &&
               tf_field_text(head, "encryption", m->encryption, sizeof m->encryption) && read_files(m);

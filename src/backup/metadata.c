@@ -11,7 +11,8 @@
 /* What listCollections says of it; *found false where there is none. */
 static bool read_info(const tf_op *op, const char *name, bson_t *reply, bson_t *info, bool *found, tf_error *err)
 {
-    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("listCollections", BCON_INT32(1), "filter", "{", "name", BCON_UTF8(name), "}");
+    _cleanup_(bson_destroyp) bson_t *command =
+        BCON_NEW("listCollections", BCON_INT32(1), "filter", "{", "name", BCON_UTF8(name), "}");
     if (!tf_op_command(op, command, reply, err))
         return false;
     *found = tf_field_view(reply, "cursor.firstBatch.0", info);
@@ -25,7 +26,8 @@ static void uuid_text(const bson_t *info, char out[40])
     uint32_t length = 0;
     const uint8_t *data = NULL;
     out[0] = '\0';
-    if (bson_iter_init(&iter, info) && bson_iter_find_descendant(&iter, "info.uuid", &at) && BSON_ITER_HOLDS_BINARY(&at))
+    if (bson_iter_init(&iter, info) && bson_iter_find_descendant(&iter, "info.uuid", &at) &&
+        BSON_ITER_HOLDS_BINARY(&at))
         bson_iter_binary(&at, NULL, &length, &data);
     if (length == 16)
         tf_hex(data, 16, out);

@@ -66,8 +66,8 @@ static uint64_t get64(const uint8_t *in)
     return value;
 }
 
-static bool derive(const tf_cipher_secret *secret, const uint8_t *head, uint8_t key[crypto_secretstream_xchacha20poly1305_KEYBYTES],
-                   tf_error *err)
+static bool derive(const tf_cipher_secret *secret, const uint8_t *head,
+                   uint8_t key[crypto_secretstream_xchacha20poly1305_KEYBYTES], tf_error *err)
 {
     const size_t size = crypto_secretstream_xchacha20poly1305_KEYBYTES;
     if (!secret->passphrase) {
@@ -101,7 +101,8 @@ static bool ready(tf_error *err)
     return sodium_init() >= 0 || tf_error_set(err, TF_ERR_INTERNAL, "libsodium cannot be used");
 }
 
-tf_cipher *tf_cipher_seal(const tf_cipher_secret *secret, const char *context, uint8_t head[TF_CIPHER_HEAD], tf_error *err)
+tf_cipher *tf_cipher_seal(const tf_cipher_secret *secret, const char *context, uint8_t head[TF_CIPHER_HEAD],
+                          tf_error *err)
 {
     uint8_t key[crypto_secretstream_xchacha20poly1305_KEYBYTES];
     if (!ready(err))
@@ -122,7 +123,8 @@ tf_cipher *tf_cipher_seal(const tf_cipher_secret *secret, const char *context, u
 
 void tf_cipher_push(tf_cipher *cipher, const uint8_t *in, size_t length, bool last, uint8_t *out)
 {
-    crypto_secretstream_xchacha20poly1305_push(&cipher->state, out, NULL, in, length, cipher->bound, sizeof cipher->bound,
+    crypto_secretstream_xchacha20poly1305_push(&cipher->state, out, NULL, in, length, cipher->bound,
+                                               sizeof cipher->bound,
                                                last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL : 0);
 }
 
@@ -138,8 +140,8 @@ static bool is_sound(const uint8_t *head)
     uint64_t operations = get64(head + OPERATIONS), memory = get64(head + MEMORY);
     switch (tf_cipher_kind(head, TF_CIPHER_HEAD)) {
     case PASSPHRASE:
-        return operations >= crypto_pwhash_OPSLIMIT_MIN && operations <= OPERATIONS_MAX && memory >= crypto_pwhash_MEMLIMIT_MIN &&
-               memory <= MEMORY_MAX;
+        return operations >= crypto_pwhash_OPSLIMIT_MIN && operations <= OPERATIONS_MAX &&
+               memory >= crypto_pwhash_MEMLIMIT_MIN && memory <= MEMORY_MAX;
     case KEY_FILE:
         return operations == 0 && memory == 0;
     default:
@@ -147,7 +149,8 @@ static bool is_sound(const uint8_t *head)
     }
 }
 
-tf_cipher *tf_cipher_open(const tf_cipher_secret *secret, const char *context, const uint8_t head[TF_CIPHER_HEAD], tf_error *err)
+tf_cipher *tf_cipher_open(const tf_cipher_secret *secret, const char *context, const uint8_t head[TF_CIPHER_HEAD],
+                          tf_error *err)
 {
     uint8_t key[crypto_secretstream_xchacha20poly1305_KEYBYTES];
     if (!ready(err))
@@ -157,8 +160,11 @@ tf_cipher *tf_cipher_open(const tf_cipher_secret *secret, const char *context, c
         return NULL;
     }
     if (secret->passphrase != (head[KIND] == PASSPHRASE)) {
-        tf_error_set(err, TF_ERR_USAGE, "the backup is encrypted with a %s", secret->passphrase ? "key file" : "passphrase");
-        tf_error_hint(err, secret->passphrase ? "Name it by --key-file." : "Leave --key-file out; it is asked for, or read from --passphrase-file.");
+        tf_error_set(err, TF_ERR_USAGE, "the backup is encrypted with a %s",
+                     secret->passphrase ? "key file" : "passphrase");
+        tf_error_hint(err, secret->passphrase
+                               ? "Name it by --key-file."
+                               : "Leave --key-file out; it is asked for, or read from --passphrase-file.");
         return NULL;
     }
     if (!derive(secret, head, key, err))

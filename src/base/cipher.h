@@ -28,13 +28,15 @@ TF_CLEANUP(tf_cipher_secret *, tf_cipher_secret_free)
 typedef struct tf_cipher tf_cipher;
 
 /* Begins to seal: `head` is what the file begins with. NULL with *err (MEMORY: Argon2id needs 256 MiB). */
-tf_cipher *tf_cipher_seal(const tf_cipher_secret *secret, const char *context, uint8_t head[TF_CIPHER_HEAD], tf_error *err);
+tf_cipher *tf_cipher_seal(const tf_cipher_secret *secret, const char *context, uint8_t head[TF_CIPHER_HEAD],
+                          tf_error *err);
 
 /* Seals a piece of at most 64 KiB; `out` gets 17 bytes more. Behind `last` comes nothing. */
 void tf_cipher_push(tf_cipher *cipher, const uint8_t *in, size_t length, bool last, uint8_t *out);
 
 /* Begins to open. NULL with *err: DAMAGED where that is no such head, USAGE where it was sealed with the other kind of secret. */
-tf_cipher *tf_cipher_open(const tf_cipher_secret *secret, const char *context, const uint8_t head[TF_CIPHER_HEAD], tf_error *err);
+tf_cipher *tf_cipher_open(const tf_cipher_secret *secret, const char *context, const uint8_t head[TF_CIPHER_HEAD],
+                          tf_error *err);
 
 /* Opens a piece; `out` gets 17 bytes less. False where it is not what was sealed, or the secret is not the one. */
 bool tf_cipher_pull(tf_cipher *cipher, const uint8_t *in, size_t length, bool *last, uint8_t *out);

@@ -120,7 +120,8 @@ bool tf_dir_is_safe(int dir, const char *path, tf_error *err)
     }
     if (about.st_mode & (S_IWGRP | S_IWOTH)) {
         tf_error_set(err, TF_ERR_USAGE, "others can write in '%s'", TF_WORD(path));
-        return tf_error_hint(err, "A backup holds what can be spent: run chmod 700 '%s', or name another folder.", TF_WORD(path));
+        return tf_error_hint(err, "A backup holds what can be spent: run chmod 700 '%s', or name another folder.",
+                             TF_WORD(path));
     }
     return true;
 }
@@ -211,7 +212,8 @@ bool tf_dir_sync(int dir, const char *path, tf_error *err)
 bool tf_dir_give_name(int dir, const char *part, const char *name, const char *path, tf_error *err)
 {
     int failed = renameat2(dir, part, dir, name, RENAME_NOREPLACE) == 0 ? 0 : errno;
-    if (failed == EINVAL || failed == ENOSYS) /* a file system that cannot; a folder never replaces one that holds anything */
+    if (failed == EINVAL ||
+        failed == ENOSYS) /* a file system that cannot; a folder never replaces one that holds anything */
         failed = renameat(dir, part, dir, name) == 0 ? 0 : errno;
     if (failed == EEXIST || failed == ENOTEMPTY || failed == ENOTDIR) {
         tf_error_set(err, TF_ERR_USAGE, "'%s' is there already, in '%s'", TF_WORD(name), TF_WORD(path));

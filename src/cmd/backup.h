@@ -15,7 +15,8 @@ typedef struct tf_secret_args {
 /* Rows for a struct with a member `secret`. */
 #define TF_BACKUP_SECRET_OPTIONS(type)                                                                                 \
     TF_OPTION_STRING(type, secret.passphrase_file, "passphrase-file",                                                  \
-                     "File whose first line is the passphrase; only its owner may read it. Otherwise it is asked for on a terminal.", \
+                     "File whose first line is the passphrase; only its owner may read it. Otherwise it is asked for " \
+                     "on a terminal.",                                                                                 \
                      .metavar = "FILE", .env = "TOKENFIX_PASSPHRASE_FILE"),                                            \
         TF_OPTION_STRING(type, secret.passphrase, "passphrase", "The passphrase itself.",                              \
                          .env = "TOKENFIX_PASSPHRASE", .secret = true, .no_flag = true),                               \
@@ -40,15 +41,18 @@ typedef struct tf_export_args {
 
 #define TF_EXPORT_FORM_OPTIONS(type)                                                                                   \
     TF_OPTION_FLAG(type, export.gzip, "gzip", "Pack the file, as mongodump --gzip does."),                             \
-        TF_OPTION_FLAG(type, export.encrypt, "encrypt", "Encrypt the file with a passphrase or a key file: backups hold what can be spent.", \
+        TF_OPTION_FLAG(type, export.encrypt, "encrypt",                                                                \
+                       "Encrypt the file with a passphrase or a key file: backups hold what can be spent.",            \
                        .env = "TOKENFIX_ENCRYPT"),                                                                     \
         TF_OPTION_STRING(type, export.secret.passphrase_file, "passphrase-file",                                       \
-                         "With --encrypt: file whose first line is the passphrase; only its owner may read it. Otherwise it is asked for on a terminal.", \
+                         "With --encrypt: file whose first line is the passphrase; only its owner may read it. "       \
+                         "Otherwise it is asked for on a terminal.",                                                   \
                          .metavar = "FILE", .env = "TOKENFIX_PASSPHRASE_FILE"),                                        \
         TF_OPTION_STRING(type, export.secret.passphrase, "passphrase", "The passphrase itself.",                       \
                          .env = "TOKENFIX_PASSPHRASE", .secret = true, .no_flag = true),                               \
         TF_OPTION_STRING(type, export.secret.key_file, "key-file",                                                     \
-                         "With --encrypt, instead of a passphrase: a file of at least 32 random bytes; only its owner may read it.", \
+                         "With --encrypt, instead of a passphrase: a file of at least 32 random bytes; only its "      \
+                         "owner may read it.",                                                                         \
                          .metavar = "FILE", .env = "TOKENFIX_KEY_FILE")
 
 /* Whether the options fit one another, and reads the secret. USAGE. */
@@ -75,13 +79,13 @@ bool tf_backup_open_set(const char *word, const char *dir, tf_file_set *out, tf_
 
 /* Row of --dir for a struct with a member `dir`. */
 #define TF_BACKUP_DIR_OPTION(type)                                                                                     \
-    TF_OPTION_STRING(type, dir, "dir", "Where exported backups are looked for.", .fallback = TF_BACKUP_DIR, .metavar = "DIR", \
-                     .env = "TOKENFIX_BACKUP_DIR")
+    TF_OPTION_STRING(type, dir, "dir", "Where exported backups are looked for.", .fallback = TF_BACKUP_DIR,            \
+                     .metavar = "DIR", .env = "TOKENFIX_BACKUP_DIR")
 
 /* Warns where others than its owner can read a file that is not encrypted. */
 void tf_backup_warn(const tf_file_set *set);
 
-extern const tf_command tf_cmd_backup_list, tf_cmd_backup_show, tf_cmd_backup_export, tf_cmd_backup_import, tf_cmd_backup_verify,
-    tf_cmd_backup_purge;
+extern const tf_command tf_cmd_backup_list, tf_cmd_backup_show, tf_cmd_backup_export, tf_cmd_backup_import,
+    tf_cmd_backup_verify, tf_cmd_backup_purge;
 
 #endif

@@ -11,8 +11,8 @@ typedef struct export_args {
 } export_args;
 
 static const tf_option options[] = {
-    TF_OPTION_STRING(export_args, export.dir, "out", "Folder in which the run's folder is made.", .fallback = TF_BACKUP_DIR, .letter = 'o',
-                     .metavar = "DIR", .env = "TOKENFIX_BACKUP_DIR"),
+    TF_OPTION_STRING(export_args, export.dir, "out", "Folder in which the run's folder is made.",
+                     .fallback = TF_BACKUP_DIR, .letter = 'o', .metavar = "DIR", .env = "TOKENFIX_BACKUP_DIR"),
     TF_EXPORT_FORM_OPTIONS(export_args),
     TF_OPTION_END,
 };
@@ -128,13 +128,16 @@ const tf_command tf_cmd_backup_export = {
     .name = "export",
     .synopsis = "[RUN]",
     .summary = "Write the backup of a run into files that mongorestore reads",
-    .description =
-        "Writes DIR/RUN/ with the documents as they were before the run (DB/COLLECTION.bson and .metadata.json, under the names of the "
-        "repaired database and collection) and manifest.json: the run's record and ledger, counts, amounts, the SHA-256 of each file. Every batch "
-        "is compared with what the run recorded. RUN is the id of a run or a migration, which means its newest run; without it, the newest "
-        "'up'.\n\n"
-        "The folder appears complete and on disk, or not at all; for its owner only. Symbolic links are not followed, a folder in which others "
-        "can write is refused, and what is there is never written over. The audit trail notes each export.",
+    .description = "Writes DIR/RUN/ with the documents as they were before the run (DB/COLLECTION.bson and "
+                   ".metadata.json, under the names of the "
+                   "repaired database and collection) and manifest.json: the run's record and ledger, counts, amounts, "
+                   "the SHA-256 of each file. Every batch "
+                   "is compared with what the run recorded. RUN is the id of a run or a migration, which means its "
+                   "newest run; without it, the newest "
+                   "'up'.\n\n"
+                   "The folder appears complete and on disk, or not at all; for its owner only. Symbolic links are not "
+                   "followed, a folder in which others "
+                   "can write is refused, and what is there is never written over. The audit trail notes each export.",
     .max_words = 1,
     .options = options,
     .args_size = sizeof(export_args),

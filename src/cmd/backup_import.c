@@ -56,12 +56,15 @@ static void print_import(const tf_import *done, const tf_file_set *set, bool che
     if (done->nothing)
         printf("The backup of run %s is there, complete and as recorded: nothing was written.\n", done->run);
     else if (check)
-        printf("The file holds the backup of run %s as it was recorded. Nothing was written: leave --dry-run out to bring it back.\n", done->run);
+        printf("The file holds the backup of run %s as it was recorded. Nothing was written: leave --dry-run out to "
+               "bring it back.\n",
+               done->run);
     if (done->nothing || check)
         return;
     tf_sheet_add(sheet, "brought back", "run %s", done->run);
     tf_sheet_add(sheet, "from", "%s", TF_WORD(set->path));
-    tf_sheet_add(sheet, "documents", "%s, of which %s were missing", TF_COUNT(done->documents), TF_COUNT(done->inserted));
+    tf_sheet_add(sheet, "documents", "%s, of which %s were missing", TF_COUNT(done->documents),
+                 TF_COUNT(done->inserted));
     tf_sheet_add(sheet, "proven", "every batch is as the run recorded it");
     tf_sheet_add(sheet, "duration", "%s", TF_DURATION(done->elapsed_ms));
     tf_sheet_print(sheet);
@@ -136,10 +139,12 @@ static void print_verified(const tf_file_set *set, const tf_file_sum *sum, const
     tf_sheet_add(sheet, "verified", "run %s", set->run);
     tf_sheet_add(sheet, "documents", "%s, %s", TF_COUNT(sum->documents), TF_BYTES(sum->bytes));
     if (set->dump)
-        tf_sheet_add(sheet, "proven", "every document is one; there is no manifest: 'tokenfix backup import --dry-run' compares it with the database");
+        tf_sheet_add(sheet, "proven",
+                     "every document is one; there is no manifest: 'tokenfix backup import --dry-run' compares it with "
+                     "the database");
     else
-        tf_sheet_add(sheet, "proven", "manifest, files (%s) and batches (%s) are as they were written", TF_COUNT((int64_t)set->manifest.files_count),
-                     TF_COUNT((int64_t)set->manifest.batches_count));
+        tf_sheet_add(sheet, "proven", "manifest, files (%s) and batches (%s) are as they were written",
+                     TF_COUNT((int64_t)set->manifest.files_count), TF_COUNT((int64_t)set->manifest.batches_count));
     if (!set->dump)
         tf_sheet_add(sheet, "SHA-256", "%s (of the manifest)", set->manifest.sha256);
     tf_sheet_print(sheet);
@@ -169,7 +174,8 @@ static int run_verify(const tf_globals *globals, void *args, int argc, char *con
     }
     if (ready && tf_file_set_read(&it.set, it.secret, NULL, 0, NULL, NULL, &sum, &err))
         tf_file_set_check_rest(&it.set, &err);
-    bool finding = err.code == TF_ERR_DAMAGED || (found && err.code == TF_ERR_NOT_FOUND); /* a file that the manifest names */
+    bool finding =
+        err.code == TF_ERR_DAMAGED || (found && err.code == TF_ERR_NOT_FOUND); /* a file that the manifest names */
     return err.code == TF_ERR_OK || finding ? tell_verified(&it.set, &sum, &err, globals->json)
                                             : tf_output_error(&err, NULL, NULL, globals->json);
 }
@@ -179,9 +185,12 @@ const tf_command tf_cmd_backup_import = {
     .synopsis = "RUN|FOLDER|FILE",
     .summary = "Bring the backup of a run back from files, so that 'down' works",
     .description =
-        "Puts back into the state database what of a run's backup is missing there. RUN is looked for in --dir; FOLDER is one that 'backup "
-        "export' wrote; FILE is backup_RUN.bson of a mongodump. Before anything is written manifest, file and each document are compared with the "
-        "records of the run, which must be there; afterwards the whole backup is. What is there already stays as it is: begun again after any "
+        "Puts back into the state database what of a run's backup is missing there. RUN is looked for in --dir; FOLDER "
+        "is one that 'backup "
+        "export' wrote; FILE is backup_RUN.bson of a mongodump. Before anything is written manifest, file and each "
+        "document are compared with the "
+        "records of the run, which must be there; afterwards the whole backup is. What is there already stays as it "
+        "is: begun again after any "
         "interruption it does the rest, and until it has come to its end 'down' takes nothing from that backup.",
     .min_words = 1,
     .max_words = 1,
@@ -195,8 +204,10 @@ const tf_command tf_cmd_backup_verify = {
     .name = "verify",
     .synopsis = "RUN|FOLDER|FILE",
     .summary = "Examine an exported backup, without a server",
-    .description = "Compares every file with the SHA-256 in the manifest, every document with the rules of BSON, every batch with its hash, and the "
-                   "manifest with its own. It ends with 3 where one byte is not as it was written. ('tokenfix verify RUN' proves what the run "
+    .description = "Compares every file with the SHA-256 in the manifest, every document with the rules of BSON, every "
+                   "batch with its hash, and the "
+                   "manifest with its own. It ends with 3 where one byte is not as it was written. ('tokenfix verify "
+                   "RUN' proves what the run "
                    "did, in the database.)",
     .flags = TF_CMD_NO_DATABASE,
     .min_words = 1,

@@ -33,9 +33,12 @@ static const tf_option show_options[] = {
 /* ---- rows ---- */
 
 static const tf_column columns[] = {
-    {"run", "run", TF_COLUMN_TEXT, 0},          {"direction", "", TF_COLUMN_TEXT, 0},
-    {"state", "state", TF_COLUMN_STATE, 0},     {"backup", "backup", TF_COLUMN_STATE, 0},
-    {"documents", "documents", TF_COLUMN_COUNT, 0}, {"file", "file", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
+    {"run", "run", TF_COLUMN_TEXT, 0},
+    {"direction", "", TF_COLUMN_TEXT, 0},
+    {"state", "state", TF_COLUMN_STATE, 0},
+    {"backup", "backup", TF_COLUMN_STATE, 0},
+    {"documents", "documents", TF_COLUMN_COUNT, 0},
+    {"file", "file", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
     {NULL, NULL, TF_COLUMN_TEXT, 0},
 };
 
@@ -84,13 +87,15 @@ static void add_row(tf_table *table, const tf_backup *backup, const char *file)
 {
     char where[64];
     snprintf(where, sizeof where, "%s", file ? file : "-");
-    tf_table_add(table, TF_CELL_TEXT(backup->run), TF_CELL_TEXT(backup->down ? "down" : "up"), TF_CELL_TEXT(backup->state),
-                 TF_CELL_TEXT(tf_backup_state(backup)), TF_CELL_NUMBER(backup->recorded), TF_CELL_TEXT(where));
+    tf_table_add(table, TF_CELL_TEXT(backup->run), TF_CELL_TEXT(backup->down ? "down" : "up"),
+                 TF_CELL_TEXT(backup->state), TF_CELL_TEXT(tf_backup_state(backup)), TF_CELL_NUMBER(backup->recorded),
+                 TF_CELL_TEXT(where));
 }
 
 /* ---- list ---- */
 
-static int tell_backups(const tf_session *session, const list_args *args, const tf_backup *backups, size_t count, bool json)
+static int tell_backups(const tf_session *session, const list_args *args, const tf_backup *backups, size_t count,
+                        bool json)
 {
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
     _cleanup_bson_ bson_t rows = BSON_INITIALIZER, data = BSON_INITIALIZER;
@@ -150,8 +155,9 @@ static int list_files(const tf_globals *globals, const list_args *args)
         const char *file = **at == '.' ? NULL : file_state(args->dir, *at, &set);
         const tf_manifest *m = &set.manifest;
         if (file)
-            tf_table_add(table, TF_CELL_TEXT(*at), TF_CELL_TEXT(m->database[0] ? m->database : NULL), TF_CELL_TEXT(file),
-                         m->head ? TF_CELL_NUMBER(m->documents) : TF_CELL_NONE, m->head ? TF_CELL_NUMBER(m->exported_at) : TF_CELL_NONE);
+            tf_table_add(table, TF_CELL_TEXT(*at), TF_CELL_TEXT(m->database[0] ? m->database : NULL),
+                         TF_CELL_TEXT(file), m->head ? TF_CELL_NUMBER(m->documents) : TF_CELL_NONE,
+                         m->head ? TF_CELL_NUMBER(m->exported_at) : TF_CELL_NONE);
     }
     tf_dir_names_free(names);
     if (globals->json) {
@@ -191,7 +197,8 @@ static void print_backup(const tf_session *session, const tf_backup *backup, con
     const struct {
         const char *label;
         int64_t at;
-    } events[] = {{"exported", backup->exported_at}, {"brought back", backup->imported_at}, {"purged", backup->purged_at}};
+    } events[] = {
+        {"exported", backup->exported_at}, {"brought back", backup->imported_at}, {"purged", backup->purged_at}};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i].at)
             tf_sheet_add(sheet, events[i].label, "%s", TF_TIME(events[i].at));
@@ -231,8 +238,9 @@ static int show_run(const tf_globals *globals, const list_args *args, const char
 
 static void append_set(const tf_file_set *set, bson_t *out)
 {
-    static const char *const fields[] = {"run",      "database", "collection", "stateDatabase", "migration", "direction", "state", "tool", "exportedAt",
-                                         "documents", "bytes",   "counts",     "amounts",       "gzip",      "encryption", "files"};
+    static const char *const fields[] = {"run",     "database", "collection", "stateDatabase", "migration", "direction",
+                                         "state",   "tool",     "exportedAt", "documents",     "bytes",     "counts",
+                                         "amounts", "gzip",     "encryption", "files"};
     bson_iter_t iter;
     BSON_APPEND_UTF8(out, "folder", set->path);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -292,8 +300,10 @@ const tf_command tf_cmd_backup_list = {
     .name = "list",
     .synopsis = "",
     .summary = "List the backups of the runs, and where they are",
-    .description = "Of each run, newest first: whether its backup is in the state database (complete, incomplete, lost, purged, importing; empty "
-                   "where the run changed nothing), and whether there is an exported one in DIR (plain, packed, encrypted, manifest only, damaged).",
+    .description = "Of each run, newest first: whether its backup is in the state database (complete, incomplete, "
+                   "lost, purged, importing; empty "
+                   "where the run changed nothing), and whether there is an exported one in DIR (plain, packed, "
+                   "encrypted, manifest only, damaged).",
     .options = list_options,
     .args_size = sizeof(list_args),
     .exits = "01278",
@@ -304,7 +314,8 @@ const tf_command tf_cmd_backup_show = {
     .name = "show",
     .synopsis = "RUN|FOLDER",
     .summary = "Show the backup of one run, or what the manifest of an exported one says",
-    .description = "RUN is the id of a run or a migration, which means its newest run. A word with a slash is the folder of an exported backup: "
+    .description = "RUN is the id of a run or a migration, which means its newest run. A word with a slash is the "
+                   "folder of an exported backup: "
                    "its manifest is shown, without a server.",
     .min_words = 1,
     .max_words = 1,

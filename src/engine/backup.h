@@ -20,7 +20,7 @@
 /* ---- export ---- */
 
 typedef struct tf_export_wanted {
-    const char *dir;                /* is created where it is not there; the folder above it is not */
+    const char *dir; /* is created where it is not there; the folder above it is not */
     bool gzip;
     const tf_cipher_secret *secret; /* NULL: not encrypted */
     const char *encryption;         /* "none", "passphrase", "key file" */
@@ -56,8 +56,8 @@ typedef struct tf_import {
 /* Brings a run's backup back from a file. Everything is compared before anything is written: the manifest with the run's records, the
  * file with the manifest, every document; and what stands in the backup collection at the end with the records again. `check`: only
  * compare. NOT_FOUND: the database does not know the run; USAGE: of another database; DAMAGED; LEASE_HELD while a run is under way. */
-bool tf_backup_import(const tf_engine *engine, const tf_file_set *set, const tf_cipher_secret *secret, bool check, tf_import *out,
-                      tf_error *err);
+bool tf_backup_import(const tf_engine *engine, const tf_file_set *set, const tf_cipher_secret *secret, bool check,
+                      tf_import *out, tf_error *err);
 
 /* Whether an import of the backup of this run, or of one in its lineage, has begun and not ended: INTERRUPTED says which. */
 bool tf_import_is_over(const tf_store *store, const tf_run *run, tf_error *err);
@@ -67,10 +67,10 @@ bool tf_import_is_over(const tf_store *store, const tf_run *run, tf_error *err);
 typedef struct tf_purge {
     char run[TF_RUN_ID_SIZE];
     char state[32];
-    char needed[256];   /* why the run can still be needed; empty: it cannot */
-    bool in_database;   /* the collection is there */
-    bool has_file;      /* DIR/<run> has a manifest */
-    bool has_data;      /* and the data file */
+    char needed[256]; /* why the run can still be needed; empty: it cannot */
+    bool in_database; /* the collection is there */
+    bool has_file;    /* DIR/<run> has a manifest */
+    bool has_data;    /* and the data file */
     int64_t documents;
     char manifest[TF_FILE_PATH]; /* that is kept */
     bool dropped, removed;       /* what was done */
@@ -98,7 +98,8 @@ typedef struct tf_backup {
 } tf_backup;
 
 /* The backups of the database's runs, newest first, of at most `limit` runs. Free with bson_free. */
-bool tf_backup_list(const tf_engine *engine, const char *run, int64_t limit, tf_backup **out, size_t *count, tf_error *err);
+bool tf_backup_list(const tf_engine *engine, const char *run, int64_t limit, tf_backup **out, size_t *count,
+                    tf_error *err);
 
 /* "complete", "incomplete", "lost", "purged", "importing", "empty". Static. */
 const char *tf_backup_state(const tf_backup *backup);

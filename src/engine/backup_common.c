@@ -26,8 +26,8 @@ bool tf_backup_is_idle(const tf_run *run, const char *what, tf_error *err)
 {
     if (!run->active || run->state == TF_STATE_INTERRUPTED)
         return true;
-    tf_error_set(err, TF_ERR_LEASE_HELD, "run %s is under way, by %s@%s pid %" PRId64 ": its backup cannot be %s now", run->id, run->owner.user,
-                 run->owner.host, run->owner.pid, what);
+    tf_error_set(err, TF_ERR_LEASE_HELD, "run %s is under way, by %s@%s pid %" PRId64 ": its backup cannot be %s now",
+                 run->id, run->owner.user, run->owner.host, run->owner.pid, what);
     return tf_error_hint(err, "Wait for it to end, or stop it; 'tokenfix status' shows how far it is.");
 }
 
@@ -74,8 +74,8 @@ static void append_head(const tf_engine *engine, const tf_manifest_parts *p, bso
     BSON_APPEND_DATE_TIME(head, "exportedAt", p->now);
     BSON_APPEND_INT64(head, "documents", p->inventory->documents);
     BSON_APPEND_INT64(head, "bytes", p->bytes);
-    BCON_APPEND(head, "counts", "{", "batches", BCON_INT64(p->inventory->all), "backedUp", BCON_INT64(p->inventory->documents), "applied",
-                BCON_INT64(p->inventory->applied), "}");
+    BCON_APPEND(head, "counts", "{", "batches", BCON_INT64(p->inventory->all), "backedUp",
+                BCON_INT64(p->inventory->documents), "applied", BCON_INT64(p->inventory->applied), "}");
     BCON_APPEND(head, "amounts", "{", "moved", BCON_INT64(p->inventory->amount), "unit", BCON_UTF8(unit), "scale",
                 BCON_INT64(tf_field_number(run->doc, "repair.ledger.scale")), "}");
     BSON_APPEND_BOOL(head, "gzip", p->gzip);
@@ -96,7 +96,8 @@ static bool write_ledger(const tf_store *store, const char *run, tf_manifest_wri
     return got == 0;
 }
 
-bool tf_backup_write_manifest(const tf_engine *engine, const tf_manifest_parts *parts, int fd, char sha256[65], tf_error *err)
+bool tf_backup_write_manifest(const tf_engine *engine, const tf_manifest_parts *parts, int fd, char sha256[65],
+                              tf_error *err)
 {
     _cleanup_bson_ bson_t head = BSON_INITIALIZER, record = BSON_INITIALIZER;
     append_head(engine, parts, &head);
@@ -106,5 +107,6 @@ bool tf_backup_write_manifest(const tf_engine *engine, const tf_manifest_parts *
     bool ok = writer != NULL;
     for (size_t i = 0; ok && i < parts->inventory->count; i++)
         ok = tf_manifest_writer_batch(writer, &parts->inventory->batches[i], err);
-    return ok && write_ledger(&engine->store, parts->run->id, writer, err) && tf_manifest_writer_finish(writer, sha256, err);
+    return ok && write_ledger(&engine->store, parts->run->id, writer, err) &&
+           tf_manifest_writer_finish(writer, sha256, err);
 }

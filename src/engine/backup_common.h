@@ -22,6 +22,7 @@ typedef struct tf_manifest_parts {
     bool gzip;
     const char *encryption;
 } tf_manifest_parts;
-bool tf_backup_write_manifest(const tf_engine *engine, const tf_manifest_parts *parts, int fd, char sha256[65], tf_error *err);
+bool tf_backup_write_manifest(const tf_engine *engine, const tf_manifest_parts *parts, int fd, char sha256[65],
+                              tf_error *err);
 
 #endif

@@ -27,7 +27,7 @@ typedef struct exporting {
     tf_inventory inventory;
     bson_t collation, files; /* files: array */
     uint32_t files_count;
-    int dir, part, inner;    /* DIR; the part in it; <db> in that */
+    int dir, part, inner; /* DIR; the part in it; <db> in that */
     char part_name[128], base[512];
     tf_file_writer *writer;
     int64_t documents, bytes, now;
@@ -41,7 +41,10 @@ static bool is_free(int dir, const char *run, const char *path, tf_error *err)
     if (fstatat(dir, run, &about, AT_SYMLINK_NOFOLLOW) != 0)
         return true;
     tf_error_set(err, TF_ERR_USAGE, "'%s' is there already, in '%s'", TF_WORD(run), TF_WORD(path));
-    return tf_error_hint(err, "What was exported is never written over: 'tokenfix backup verify %s' examines it; --out names another folder.", run);
+    return tf_error_hint(
+        err,
+        "What was exported is never written over: 'tokenfix backup verify %s' examines it; --out names another folder.",
+        run);
 }
 
 bool tf_export_ready(const char *dir, const char *run, tf_error *err)
@@ -93,7 +96,8 @@ static void list_file(exporting *x, const char *name, int64_t bytes, const char 
 {
     char key[16];
     snprintf(key, sizeof key, "%u", x->files_count++);
-    BCON_APPEND(&x->files, key, "{", "name", BCON_UTF8(name), "bytes", BCON_INT64(bytes), "sha256", BCON_UTF8(sha256), "}");
+    BCON_APPEND(&x->files, key, "{", "name", BCON_UTF8(name), "bytes", BCON_INT64(bytes), "sha256", BCON_UTF8(sha256),
+                "}");
 }
 
 /* A file of <db>: opened, and its name as the manifest has it. */
@@ -133,7 +137,8 @@ static bool write_text(exporting *x, const char *end, bool gzip, const char *tex
     char name[300], sha256[65];
     int64_t bytes = 0;
     _cleanup_(tf_file_writer_freep) tf_file_writer *writer = begin_file(x, end, false, gzip, name, err);
-    if (!writer || !tf_file_writer_add(writer, text, length, err) || !tf_file_writer_finish(writer, sha256, &bytes, err))
+    if (!writer || !tf_file_writer_add(writer, text, length, err) ||
+        !tf_file_writer_finish(writer, sha256, &bytes, err))
         return false;
     list_file(x, name, bytes, sha256);
     return true;
@@ -166,8 +171,8 @@ static bool write_manifest(exporting *x, tf_error *err)
                                .gzip = x->wanted->gzip,
                                .encryption = x->wanted->encryption};
     int fd = tf_dir_create_file(x->part, TF_MANIFEST, x->wanted->dir, err);
-    return fd >= 0 && tf_backup_write_manifest(x->engine, &parts, fd, x->out->sha256, err) && tf_dir_sync(x->inner, x->wanted->dir, err) &&
-           tf_dir_sync(x->part, x->wanted->dir, err);
+    return fd >= 0 && tf_backup_write_manifest(x->engine, &parts, fd, x->out->sha256, err) &&
+           tf_dir_sync(x->inner, x->wanted->dir, err) && tf_dir_sync(x->part, x->wanted->dir, err);
 }
 
 /* ---- the whole ---- */
@@ -177,9 +182,9 @@ static bool note(exporting *x, tf_error *err)
     tf_head head = {0};
     _cleanup_free_ char *dir = realpath(x->wanted->dir, NULL); /* it is there; `host` says where */
     _cleanup_(tf_bson_freep) char *folder = bson_strdup_printf("%s/%s", dir ? dir : x->wanted->dir, x->run.id);
-    _cleanup_(bson_destroyp) bson_t *data =
-        BCON_NEW("folder", BCON_UTF8(folder), "data", BCON_UTF8(x->out->data), "documents", BCON_INT64(x->documents), "bytes",
-                 BCON_INT64(x->bytes), "encryption", BCON_UTF8(x->wanted->encryption), "manifest", BCON_UTF8(x->out->sha256));
+    _cleanup_(bson_destroyp) bson_t *data = BCON_NEW(
+        "folder", BCON_UTF8(folder), "data", BCON_UTF8(x->out->data), "documents", BCON_INT64(x->documents), "bytes",
+        BCON_INT64(x->bytes), "encryption", BCON_UTF8(x->wanted->encryption), "manifest", BCON_UTF8(x->out->sha256));
     tf_event event = {.type = TF_EVENT_EXPORTED, .run = x->run.id, .data = data};
     if (!tf_event_append(&x->engine->store, &event, &head, err))
         return false;
@@ -193,7 +198,8 @@ static bool prepare(exporting *x, tf_error *err)
     bool there = false;
     if (!tf_backup_find_run(x->engine, &x->run, err) || !tf_backup_is_idle(&x->run, "exported", err) ||
         !tf_import_is_over(store, &x->run, err) || !tf_backup_collation(store, &x->run, &x->collation, &there, err) ||
-        !tf_inventory_read(store, x->run.id, &x->collation, &x->inventory, err) || !tf_client_now(store->client, &x->now, err))
+        !tf_inventory_read(store, x->run.id, &x->collation, &x->inventory, err) ||
+        !tf_client_now(store->client, &x->now, err))
         return false;
     snprintf(x->out->run, sizeof x->out->run, "%s", x->run.id);
     snprintf(x->out->folder, sizeof x->out->folder, "%s/%s", x->wanted->dir, x->run.id);
@@ -231,7 +237,8 @@ static void hint_unrecorded(const exporting *x, tf_error *err)
     if (err->code != TF_ERR_DAMAGED || x->run.state != TF_STATE_INTERRUPTED || strcmp(x->run.strategy, "journal") != 0)
         return;
     err->hint[0] = '\0';
-    tf_error_hint(err, "The run was interrupted in the middle of a batch that is saved and not recorded: resume it, or take it back, and export then.");
+    tf_error_hint(err, "The run was interrupted in the middle of a batch that is saved and not recorded: resume it, or "
+                       "take it back, and export then.");
 }
 
 bool tf_backup_export(const tf_engine *engine, const tf_export_wanted *wanted, tf_export *out, tf_error *err)

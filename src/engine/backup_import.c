@@ -28,10 +28,10 @@ typedef struct importing {
     tf_run run;
     tf_inventory inventory;
     bson_t collation;
-    bool there;     /* the collection is */
-    int64_t held;   /* documents in it at the beginning */
-    int64_t found;  /* of these, those that are the file's */
-    char mark[40];  /* ours in the run's document */
+    bool there;    /* the collection is */
+    int64_t held;  /* documents in it at the beginning */
+    int64_t found; /* of these, those that are the file's */
+    char mark[40]; /* ours in the run's document */
     bool in_order; /* the file's documents are: each batch is compared again before it is inserted */
     size_t batch;  /* that is being read */
     tf_docs whole, chunk, present, rest;
@@ -43,8 +43,10 @@ typedef struct importing {
 
 static bool pending(const char *run, tf_error *err)
 {
-    tf_error_set(err, TF_ERR_INTERRUPTED, "the backup of run %s is being brought back from a file, or that was interrupted", run);
-    return tf_error_hint(err, "Bring it to its end with the same 'tokenfix backup import'; until then nothing is given back from it.");
+    tf_error_set(err, TF_ERR_INTERRUPTED,
+                 "the backup of run %s is being brought back from a file, or that was interrupted", run);
+    return tf_error_hint(
+        err, "Bring it to its end with the same 'tokenfix backup import'; until then nothing is given back from it.");
 }
 
 bool tf_import_is_over(const tf_store *store, const tf_run *run, tf_error *err)
@@ -71,13 +73,15 @@ static bool is_ours(importing *x, tf_error *err)
 {
     const tf_store *store = &x->engine->store;
     if (!x->set->dump && strcmp(x->set->manifest.database, store->repaired) != 0) {
-        tf_error_set(err, TF_ERR_USAGE, "the backup is of database '%s', not of '%s'", TF_WORD(x->set->manifest.database), store->repaired);
+        tf_error_set(err, TF_ERR_USAGE, "the backup is of database '%s', not of '%s'",
+                     TF_WORD(x->set->manifest.database), store->repaired);
         return tf_error_hint(err, "Name its database: --db %s.", TF_WORD(x->set->manifest.database));
     }
     int got = tf_run_load(store, x->set->run, &x->run, err);
     if (got == 0) {
         tf_error_set(err, TF_ERR_NOT_FOUND, "%s knows no run %s", store->db, TF_WORD(x->set->run));
-        tf_error_hint(err, "A backup is brought back to its run's records, and proven against them: check --db and --state-db. Where the records "
+        tf_error_hint(err, "A backup is brought back to its run's records, and proven against them: check --db and "
+                           "--state-db. Where the records "
                            "are lost, too: docs/runbook.md, 'A damaged state database'.");
     }
     return got == 1;
@@ -92,15 +96,18 @@ static bool same_field(const bson_t *a, const bson_t *b, const char *name)
 
 static bool another_run(const importing *x, const char *field, tf_error *err)
 {
-    tf_error_set(err, TF_ERR_DAMAGED, "the manifest is of another run than %s: '%s' differs from what the database has", x->run.id, field);
-    return tf_error_hint(err, "Two runs have the same id only where a database was copied, or somebody altered one of them.");
+    tf_error_set(err, TF_ERR_DAMAGED, "the manifest is of another run than %s: '%s' differs from what the database has",
+                 x->run.id, field);
+    return tf_error_hint(
+        err, "Two runs have the same id only where a database was copied, or somebody altered one of them.");
 }
 
 /* What never changes in a run's document, as the manifest has it and as the database does. */
 static bool same_run(const importing *x, tf_error *err)
 {
     const tf_manifest *m = &x->set->manifest;
-    static const char *const fixed[] = {"_id", "db", "migration", "direction", "strategy", "started_at", "restores", "repair"};
+    static const char *const fixed[] = {"_id",      "db",         "migration", "direction",
+                                        "strategy", "started_at", "restores",  "repair"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (!same_field(m->record, x->run.doc, fixed[i]))
             return another_run(x, fixed[i], err);
@@ -116,14 +123,20 @@ static bool same_batches(const importing *x, tf_error *err)
     if (tf_inventory_same(&x->inventory, m, &at))
         return true;
     if (m->batches_count < x->inventory.count)
-        tf_error_set(err, TF_ERR_DAMAGED, "the file holds %zu of the %zu batches of run %s: it was exported before the run went on", m->batches_count,
-                     x->inventory.count, x->run.id);
+        tf_error_set(err, TF_ERR_DAMAGED,
+                     "the file holds %zu of the %zu batches of run %s: it was exported before the run went on",
+                     m->batches_count, x->inventory.count, x->run.id);
     else if (at < x->inventory.count)
-        tf_error_set(err, TF_ERR_DAMAGED, "the manifest and the records of run %s differ in partition %d, batch %" PRId64, x->run.id,
+        tf_error_set(err, TF_ERR_DAMAGED,
+                     "the manifest and the records of run %s differ in partition %d, batch %" PRId64, x->run.id,
                      x->inventory.batches[at].partition, x->inventory.batches[at].seq);
     else
-        tf_error_set(err, TF_ERR_DAMAGED, "run %s has recorded %zu batches, the manifest names %zu", x->run.id, x->inventory.count, m->batches_count);
-    return tf_error_hint(err, "Use the file of the run's last export. 'tokenfix verify %s' says whether the records are as they were written.", x->run.id);
+        tf_error_set(err, TF_ERR_DAMAGED, "run %s has recorded %zu batches, the manifest names %zu", x->run.id,
+                     x->inventory.count, m->batches_count);
+    return tf_error_hint(err,
+                         "Use the file of the run's last export. 'tokenfix verify %s' says whether the records are as "
+                         "they were written.",
+                         x->run.id);
 }
 
 static void tell(const importing *x, const char *phase, int64_t done)
@@ -142,11 +155,13 @@ static bool stopped(tf_error *err)
     return true;
 }
 
-#define PURGE_FIRST "Somebody altered it there. Who may remove it can do so ('tokenfix backup purge %s --force'), and import again."
+#define PURGE_FIRST                                                                                                    \
+    "Somebody altered it there. Who may remove it can do so ('tokenfix backup purge %s --force'), and import again."
 
 static bool other_document(const importing *x, tf_error *err)
 {
-    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds a document of the same _id that is another than the file's", x->run.id);
+    tf_error_set(err, TF_ERR_DAMAGED,
+                 "the backup of run %s holds a document of the same _id that is another than the file's", x->run.id);
     return tf_error_hint(err, PURGE_FIRST, x->run.id);
 }
 
@@ -197,8 +212,8 @@ static bool look(void *arg, const bson_t *doc, tf_error *err)
 static bool compare_count(const importing *x, const tf_file_sum *sum, tf_error *err)
 {
     return sum->documents == x->inventory.documents ||
-           tf_error_set(err, TF_ERR_DAMAGED, "the file holds %" PRId64 " documents, run %s has backed up %" PRId64, sum->documents, x->run.id,
-                        x->inventory.documents);
+           tf_error_set(err, TF_ERR_DAMAGED, "the file holds %" PRId64 " documents, run %s has backed up %" PRId64,
+                        sum->documents, x->run.id, x->inventory.documents);
 }
 
 /* A dump need not be in the order of _id. Where that order cannot be told here, its batches are proven once they are in the
@@ -211,7 +226,8 @@ static bool check_dump(importing *x, tf_error *err)
     bool hidden = x->set->gzip || !bson_empty(&x->collation); /* packed, or texts in another order */
     _cleanup_(tf_dump_order_freep) tf_dump_order *order = hidden ? NULL : tf_dump_order_new();
     x->order = order;
-    bool ok = tf_file_set_read(x->set, NULL, x->inventory.batches, x->inventory.count, look, x, &sum, err) && compare_count(x, &sum, err);
+    bool ok = tf_file_set_read(x->set, NULL, x->inventory.batches, x->inventory.count, look, x, &sum, err) &&
+              compare_count(x, &sum, err);
     x->order = NULL;
     x->in_order = ok && sum.in_order;
     if (!ok || sum.in_order || !order)
@@ -225,7 +241,8 @@ static bool check_dump(importing *x, tf_error *err)
     }
     if (proven != 0)
         return true;
-    tf_error_set(err, TF_ERR_DAMAGED, "the dump is not the one of run %s: partition %d, batch %" PRId64 " has other documents", x->run.id,
+    tf_error_set(err, TF_ERR_DAMAGED,
+                 "the dump is not the one of run %s: partition %d, batch %" PRId64 " has other documents", x->run.id,
                  x->inventory.batches[at].partition, x->inventory.batches[at].seq);
     return tf_error_hint(err, "Use a dump of the backup collection from after the run's last step.");
 }
@@ -235,7 +252,8 @@ static bool check_set(importing *x, tf_error *err)
     tf_file_sum sum = {0};
     x->in_order = true;
     return same_run(x, err) && same_batches(x, err) && tf_file_set_check_rest(x->set, err) &&
-           tf_file_set_read(x->set, x->secret, x->inventory.batches, x->inventory.count, look, x, &sum, err) && compare_count(x, &sum, err);
+           tf_file_set_read(x->set, x->secret, x->inventory.batches, x->inventory.count, look, x, &sum, err) &&
+           compare_count(x, &sum, err);
 }
 
 static bool check_file(importing *x, tf_error *err)
@@ -244,7 +262,8 @@ static bool check_file(importing *x, tf_error *err)
         return false;
     if (x->found == x->held)
         return true;
-    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds %" PRId64 " documents that are not the file's", x->run.id, x->held - x->found);
+    tf_error_set(err, TF_ERR_DAMAGED, "the backup of run %s holds %" PRId64 " documents that are not the file's",
+                 x->run.id, x->held - x->found);
     return tf_error_hint(err, PURGE_FIRST, x->run.id);
 }
 
@@ -270,15 +289,18 @@ static bool set_mark(importing *x, tf_error *err)
     tf_owner self;
     int64_t matched = 0;
     tf_owner_self(&self);
-    snprintf(x->mark, sizeof x->mark, "%016" PRIx64 "%016" PRIx64, tf_clock_random(UINT64_MAX), tf_clock_random(UINT64_MAX));
-    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(x->run.id), "state", BCON_UTF8(tf_state_name(x->run.stored)),
-                                                      "lease.fence", BCON_INT64(x->run.fence));
+    snprintf(x->mark, sizeof x->mark, "%016" PRIx64 "%016" PRIx64, tf_clock_random(UINT64_MAX),
+             tf_clock_random(UINT64_MAX));
+    _cleanup_(bson_destroyp) bson_t *query =
+        BCON_NEW("_id", BCON_UTF8(x->run.id), "state", BCON_UTF8(tf_state_name(x->run.stored)), "lease.fence",
+                 BCON_INT64(x->run.fence));
     _cleanup_(bson_destroyp) bson_t *again = BCON_NEW("_id", BCON_UTF8(x->run.id), "import.id", BCON_UTF8(x->mark));
     _cleanup_(bson_destroyp) bson_t *either = BCON_NEW("$or", "[", BCON_DOCUMENT(query), BCON_DOCUMENT(again), "]");
     _cleanup_(bson_destroyp) bson_t *update =
-        BCON_NEW("$set", "{", "lease.fence", BCON_INT64(x->run.fence + 1), "import", "{", "id", BCON_UTF8(x->mark), "host",
-                 BCON_UTF8(self.host), "pid", BCON_INT64(self.pid), "}", "}");
-    if (!tf_store_update_patiently(&x->engine->store, TF_RUNS, query, either, update, &matched, "note the import in the run", err))
+        BCON_NEW("$set", "{", "lease.fence", BCON_INT64(x->run.fence + 1), "import", "{", "id", BCON_UTF8(x->mark),
+                 "host", BCON_UTF8(self.host), "pid", BCON_INT64(self.pid), "}", "}");
+    if (!tf_store_update_patiently(&x->engine->store, TF_RUNS, query, either, update, &matched,
+                                   "note the import in the run", err))
         return false;
     if (matched == 1) {
         x->run.fence++;
@@ -292,10 +314,12 @@ static bool remove_mark(const importing *x, bool expected, tf_error *err)
 {
     int64_t matched = 0;
     _cleanup_(bson_destroyp) bson_t *query = BCON_NEW("_id", BCON_UTF8(x->run.id), "import.id", BCON_UTF8(x->mark));
-    _cleanup_(bson_destroyp) bson_t *again = BCON_NEW("_id", BCON_UTF8(x->run.id), "$or", "[", "{", "import.id", BCON_UTF8(x->mark), "}", "{",
-                                                      "import", "{", "$exists", BCON_BOOL(false), "}", "}", "]");
+    _cleanup_(bson_destroyp) bson_t *again =
+        BCON_NEW("_id", BCON_UTF8(x->run.id), "$or", "[", "{", "import.id", BCON_UTF8(x->mark), "}", "{", "import", "{",
+                 "$exists", BCON_BOOL(false), "}", "}", "]");
     _cleanup_(bson_destroyp) bson_t *update = BCON_NEW("$unset", "{", "import", BCON_INT32(1), "}");
-    if (!tf_store_update_patiently(&x->engine->store, TF_RUNS, query, again, update, &matched, "note the end of the import", err))
+    if (!tf_store_update_patiently(&x->engine->store, TF_RUNS, query, again, update, &matched,
+                                   "note the end of the import", err))
         return false;
     if (matched == 1 || !expected)
         return true;
@@ -368,7 +392,8 @@ static bool end_batch(importing *x, tf_error *err)
     const tf_manifest_batch *batch = &x->inventory.batches[x->batch++];
     tf_snapshot_hash(&x->whole, hash);
     if (memcmp(hash, batch->sha256, sizeof hash) != 0)
-        return tf_error_set(err, TF_ERR_DAMAGED, "the file was changed while it was read: partition %d, batch %" PRId64, batch->partition, batch->seq);
+        return tf_error_set(err, TF_ERR_DAMAGED, "the file was changed while it was read: partition %d, batch %" PRId64,
+                            batch->partition, batch->seq);
     for (size_t i = 0; i < x->whole.count; i++) {
         bson_t doc;
         tf_docs_view(&x->whole, i, &doc);
@@ -385,7 +410,8 @@ static bool take(void *arg, const bson_t *doc, tf_error *err)
     if (!x->in_order)
         return add_to_chunk(x, doc, err);
     if (x->batch == x->inventory.count)
-        return tf_error_set(err, TF_ERR_DAMAGED, "the file was changed while it was read: it holds more documents than before");
+        return tf_error_set(err, TF_ERR_DAMAGED,
+                            "the file was changed while it was read: it holds more documents than before");
     tf_docs_add(&x->whole, doc);
     return (int64_t)x->whole.count < x->inventory.batches[x->batch].documents || end_batch(x, err);
 }
@@ -397,7 +423,8 @@ static bool copy(importing *x, tf_error *err)
     tf_file_sum sum;
     x->seen = 0;
     return tf_store_create_backup(store, x->run.id, &x->collation, err) &&
-           tf_file_set_read(x->set, x->secret, x->inventory.batches, x->inventory.count, take, x, &sum, err) && flush(x, err);
+           tf_file_set_read(x->set, x->secret, x->inventory.batches, x->inventory.count, take, x, &sum, err) &&
+           flush(x, err);
 }
 
 /* ---- the whole ---- */
@@ -413,14 +440,15 @@ static bool prepare(importing *x, tf_error *err)
         bson_concat(&x->collation, &view);
     }
     snprintf(x->out->run, sizeof x->out->run, "%s", x->run.id);
-    return (!x->there || tf_snapshot_count(store, x->run.id, &x->held, err)) && tf_inventory_read(store, x->run.id, &x->collation, &x->inventory, err);
+    return (!x->there || tf_snapshot_count(store, x->run.id, &x->held, err)) &&
+           tf_inventory_read(store, x->run.id, &x->collation, &x->inventory, err);
 }
 
 static bool note(importing *x, tf_error *err)
 {
     tf_head head = {0};
-    _cleanup_(bson_destroyp) bson_t *data =
-        BCON_NEW("documents", BCON_INT64(x->inventory.documents), "inserted", BCON_INT64(x->out->inserted), "source", BCON_UTF8(x->set->path));
+    _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("documents", BCON_INT64(x->inventory.documents), "inserted",
+                                                     BCON_INT64(x->out->inserted), "source", BCON_UTF8(x->set->path));
     if (!x->set->dump)
         BSON_APPEND_UTF8(data, "manifest", x->set->manifest.sha256);
     tf_event event = {.type = TF_EVENT_IMPORTED, .run = x->run.id, .data = data};
@@ -449,7 +477,8 @@ static bool bring_back(importing *x, tf_error *err)
 static bool import(importing *x, bool check, tf_error *err)
 {
     tf_error ignored = {0};
-    if (!prepare(x, err) || !check_file(x, err) || !tf_backup_is_idle(&x->run, "brought back", err) || !nobody_works(x, err))
+    if (!prepare(x, err) || !check_file(x, err) || !tf_backup_is_idle(&x->run, "brought back", err) ||
+        !nobody_works(x, err))
         return false;
     int complete = is_complete(x, err);
     bool marked = bson_has_field(x->run.doc, "import");
@@ -466,8 +495,8 @@ static bool import(importing *x, bool check, tf_error *err)
     return false;
 }
 
-bool tf_backup_import(const tf_engine *engine, const tf_file_set *set, const tf_cipher_secret *secret, bool check, tf_import *out,
-                      tf_error *err)
+bool tf_backup_import(const tf_engine *engine, const tf_file_set *set, const tf_cipher_secret *secret, bool check,
+                      tf_import *out, tf_error *err)
 {
     importing x = {.engine = engine, .set = set, .secret = secret, .out = out};
     int64_t begin = tf_clock_ms();

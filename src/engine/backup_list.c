@@ -45,8 +45,8 @@ static bool read_recorded(const listing *list, tf_error *err)
     char run[TF_RUN_ID_SIZE];
     append_runs(list, &match, "run");
     _cleanup_(bson_destroyp) bson_t *pipeline =
-        BCON_NEW("0", "{", "$match", BCON_DOCUMENT(&match), "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$run"), "n", "{", "$sum",
-                 BCON_UTF8("$counts.backed_up"), "}", "}", "}");
+        BCON_NEW("0", "{", "$match", BCON_DOCUMENT(&match), "}", "1", "{", "$group", "{", "_id", BCON_UTF8("$run"), "n",
+                 "{", "$sum", BCON_UTF8("$counts.backed_up"), "}", "}", "}");
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
         tf_op_aggregate(&op, tf_store_name(list->store, TF_BATCHES).text, pipeline, NULL);
     const bson_t *doc = NULL;
@@ -82,7 +82,8 @@ static bool read_events(const listing *list, tf_error *err)
     _cleanup_bson_ bson_t filter = BSON_INITIALIZER;
     append_runs(list, &filter, "run");
     BCON_APPEND(&filter, "type", "{", "$in", "[", BCON_UTF8(tf_event_type_name(TF_EVENT_EXPORTED)),
-                BCON_UTF8(tf_event_type_name(TF_EVENT_IMPORTED)), BCON_UTF8(tf_event_type_name(TF_EVENT_PURGED)), "]", "}");
+                BCON_UTF8(tf_event_type_name(TF_EVENT_IMPORTED)), BCON_UTF8(tf_event_type_name(TF_EVENT_PURGED)), "]",
+                "}");
     _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}");
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
         tf_op_find(&op, tf_store_name(list->store, TF_EVENTS).text, &filter, opts);
@@ -114,7 +115,8 @@ static void take_run(const tf_run *run, tf_backup *backup)
     backup->importing = bson_has_field(run->doc, "import");
 }
 
-bool tf_backup_list(const tf_engine *engine, const char *run, int64_t limit, tf_backup **out, size_t *count, tf_error *err)
+bool tf_backup_list(const tf_engine *engine, const char *run, int64_t limit, tf_backup **out, size_t *count,
+                    tf_error *err)
 {
     tf_run *runs = NULL;
     _cleanup_bson_ bson_t query = BSON_INITIALIZER;

@@ -80,8 +80,11 @@ static bool is_something(const tf_purge *purge, const char *dir, bool files, tf_
 {
     if (purge->in_database || (files && purge->has_data))
         return true;
-    tf_error_set(err, TF_ERR_NOTHING_TO_DO, "the backup of run %s is not in the database%s", purge->run, files ? ", nor in a file" : "");
-    return tf_error_hint(err, purge->has_data ? "--files removes the exported one in '%s', too." : "'tokenfix backup list --dir %s' shows what is there.",
+    tf_error_set(err, TF_ERR_NOTHING_TO_DO, "the backup of run %s is not in the database%s", purge->run,
+                 files ? ", nor in a file" : "");
+    return tf_error_hint(err,
+                         purge->has_data ? "--files removes the exported one in '%s', too."
+                                         : "'tokenfix backup list --dir %s' shows what is there.",
                          TF_WORD(dir));
 }
 
@@ -96,7 +99,8 @@ static bool plan(const tf_engine *engine, const char *dir, bool files, const tf_
         return false;
     snprintf(out->needed, sizeof out->needed, "%s", use ? use : "");
     look_for_files(dir, run, out);
-    if (!look_above(store, run, out, err) || (out->in_database && !tf_snapshot_count(store, run->id, &out->documents, err)))
+    if (!look_above(store, run, out, err) ||
+        (out->in_database && !tf_snapshot_count(store, run->id, &out->documents, err)))
         return false;
     if (out->in_database && out->documents == 0 && !out->has_data)
         out->needed[0] = '\0'; /* it holds nothing */
@@ -124,12 +128,15 @@ static bool may_drop(const tf_engine *engine, const char *name, tf_error *err)
     tf_privileges_done(&privileges);
     if (may)
         return true;
-    tf_error_set(err, TF_ERR_PERMISSION, "Permission denied: the privilege 'dropCollection' on %s.%s is missing", store->db, name);
-    return tf_error_hint(err, "'tokenfix validate --print-role purge' prints the role that has it; who repairs should not.");
+    tf_error_set(err, TF_ERR_PERMISSION, "Permission denied: the privilege 'dropCollection' on %s.%s is missing",
+                 store->db, name);
+    return tf_error_hint(err,
+                         "'tokenfix validate --print-role purge' prints the role that has it; who repairs should not.");
 }
 
 /* A folder with the manifest alone, complete or not at all. */
-static bool write_folder(const tf_engine *engine, const char *dir, const tf_manifest_parts *parts, char sha256[65], tf_error *err)
+static bool write_folder(const tf_engine *engine, const char *dir, const tf_manifest_parts *parts, char sha256[65],
+                         tf_error *err)
 {
     char part_name[128];
     _cleanup_(tf_dir_closep) int root = tf_dir_open(dir, true, err);
@@ -151,14 +158,17 @@ static bool write_kept(const tf_engine *engine, const char *dir, const tf_run *r
     const tf_store *store = &engine->store;
     _cleanup_bson_ bson_t collation = BSON_INITIALIZER, none = BSON_INITIALIZER;
     _cleanup_(tf_inventory_done) tf_inventory inventory = {0};
-    tf_manifest_parts parts = {.run = run, .inventory = &inventory, .collation = &collation, .files = &none, .encryption = "none"};
+    tf_manifest_parts parts = {
+        .run = run, .inventory = &inventory, .collation = &collation, .files = &none, .encryption = "none"};
     bool there = false;
-    return tf_backup_collation(store, run, &collation, &there, err) && tf_inventory_read(store, run->id, &collation, &inventory, err) &&
+    return tf_backup_collation(store, run, &collation, &there, err) &&
+           tf_inventory_read(store, run->id, &collation, &inventory, err) &&
            tf_client_now(store->client, &parts.now, err) && write_folder(engine, dir, &parts, sha256, err);
 }
 
 /* The manifest that stays: the one that is there, if it is this run's, or else a new one. */
-static bool keep_manifest(const tf_engine *engine, const char *dir, const tf_run *run, const tf_purge *purge, char sha256[65], tf_error *err)
+static bool keep_manifest(const tf_engine *engine, const char *dir, const tf_run *run, const tf_purge *purge,
+                          char sha256[65], tf_error *err)
 {
     _cleanup_(tf_file_set_close) tf_file_set set = {.root = -1};
     if (!purge->has_file)
@@ -169,12 +179,14 @@ static bool keep_manifest(const tf_engine *engine, const char *dir, const tf_run
     return true;
 }
 
-static bool note(const tf_engine *engine, const char *name, bool files, const char *sha256, tf_purge *purge, tf_error *err)
+static bool note(const tf_engine *engine, const char *name, bool files, const char *sha256, tf_purge *purge,
+                 tf_error *err)
 {
     tf_head head = {0};
-    _cleanup_(bson_destroyp) bson_t *data = BCON_NEW("documents", BCON_INT64(purge->documents), "collection", BCON_UTF8(purge->in_database ? name : ""),
-                                                     "file", BCON_BOOL(files && purge->has_data), "manifest", BCON_UTF8(sha256), "forced",
-                                                     BCON_BOOL(purge->needed[0] != '\0'));
+    _cleanup_(bson_destroyp) bson_t *data =
+        BCON_NEW("documents", BCON_INT64(purge->documents), "collection", BCON_UTF8(purge->in_database ? name : ""),
+                 "file", BCON_BOOL(files && purge->has_data), "manifest", BCON_UTF8(sha256), "forced",
+                 BCON_BOOL(purge->needed[0] != '\0'));
     tf_event event = {.type = TF_EVENT_PURGED, .run = purge->run, .data = data};
     if (!tf_event_append(&engine->store, &event, &head, err))
         return false;
@@ -221,7 +233,8 @@ bool tf_purge_run(const tf_engine *engine, const char *dir, bool files, tf_purge
     if (purge->in_database && !may_drop(engine, name.text, err))
         return false;
     TF_FAILPOINT("backup.before_kept");
-    bool ok = tf_run_load(&engine->store, purge->run, &run, err) == 1 && keep_manifest(engine, dir, &run, purge, sha256, err);
+    bool ok =
+        tf_run_load(&engine->store, purge->run, &run, err) == 1 && keep_manifest(engine, dir, &run, purge, sha256, err);
     tf_run_done(&run);
     if (!ok || !note(engine, name.text, files, sha256, purge, err))
         return false;

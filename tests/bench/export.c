@@ -11,7 +11,8 @@
 
 typedef enum { BARE, PLAIN, ENCRYPTED, GZIP, FORMS } form;
 
-static const char *const names[FORMS] = {"bare cursor to a file", "backup export", "backup export --encrypt", "backup export --gzip"};
+static const char *const names[FORMS] = {"bare cursor to a file", "backup export", "backup export --encrypt",
+                                         "backup export --gzip"};
 
 typedef struct place {
     char folder[64], key[96], out[96], file[96];
@@ -36,7 +37,8 @@ static int64_t bare(bench *b, const char *run, const char *path)
 {
     char name[BENCH_RUN_SIZE + 8];
     snprintf(name, sizeof name, "backup_%s", run);
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *backup = mongoc_client_get_collection(b->client, BENCH_STATE, name);
+    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *backup =
+        mongoc_client_get_collection(b->client, BENCH_STATE, name);
     _cleanup_bson_ bson_t all = BSON_INITIALIZER;
     const bson_t *doc;
     bson_error_t error;
@@ -95,14 +97,17 @@ bool bench_export(bench *b)
     }
     tf_dir_remove(AT_FDCWD, at.folder);
     bench_describe(b, machine, sizeof machine);
-    printf("%s\n%lld documents of %lld B in the backup, medians of %d\n\n", machine, (long long)b->defects, (long long)b->document_bytes, b->rounds);
+    printf("%s\n%lld documents of %lld B in the backup, medians of %d\n\n", machine, (long long)b->defects,
+           (long long)b->document_bytes, b->rounds);
     for (int f = 0; f < FORMS; f++) {
         median[f] = bench_median(took[f], b->rounds);
         BSON_APPEND_INT64(&results, names[f], median[f]);
-        printf("%-26s %7lld ms  %9.0f documents/s\n", names[f], (long long)median[f], (double)b->defects * 1000 / (double)median[f]);
+        printf("%-26s %7lld ms  %9.0f documents/s\n", names[f], (long long)median[f],
+               (double)b->defects * 1000 / (double)median[f]);
     }
     printf("%-26s %7.1f MiB\n\n", "peak RSS of an export", (double)rss_kb / 1024);
-    bool ok = bench_target("export / bare cursor to a file (0.7 of its speed)", bench_ratio(median[PLAIN], median[BARE]), 1 / 0.7, "", &targets);
+    bool ok = bench_target("export / bare cursor to a file (0.7 of its speed)",
+                           bench_ratio(median[PLAIN], median[BARE]), 1 / 0.7, "", &targets);
     bench_write_json(b, &results, &targets);
     return ok;
 }

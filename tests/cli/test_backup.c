@@ -60,8 +60,10 @@ static void export__writes_metadata_as_mongodump_does(void **state)
 {
     backups *b = *state;
     static const char *const fields[] = {"options", "indexes", "uuid", "collectionName", "type"};
-    bson_destroy(tf_fixture_command(b->f, "{\"create\": \"cashu_tokens\", \"collation\": {\"locale\": \"de\", \"strength\": 2}}"));
-    bson_destroy(tf_fixture_command(b->f, "{\"createIndexes\": \"cashu_tokens\", \"indexes\": [{\"key\": {\"npub\": 1, \"status\": -1}, \"name\": \"by_user\"}]}"));
+    bson_destroy(tf_fixture_command(
+        b->f, "{\"create\": \"cashu_tokens\", \"collation\": {\"locale\": \"de\", \"strength\": 2}}"));
+    bson_destroy(tf_fixture_command(b->f, "{\"createIndexes\": \"cashu_tokens\", \"indexes\": [{\"key\": {\"npub\": 1, "
+                                          "\"status\": -1}, \"name\": \"by_user\"}]}"));
     backups_up(b, 5);
     assert_exit(export_it(b), 0);
     char name[128];
@@ -118,10 +120,17 @@ static void export__has_record_ledger_counts_and_hashes_in_the_manifest(void **s
         const char *path;
         int64_t number;
         const char *text;
-    } expected[] = {{"documents", 20, NULL},           {"counts.applied", 20, NULL},  {"amounts.moved", 200, NULL},
-                    {"amounts.unit", 0, "sat"},        {"run", 0, b->id},             {"database", 0, b->f->db},
-                    {"record._id", 0, b->id},          {"record.state", 0, "completed"}, {"record.repair.collection", 0, "cashu_tokens"},
-                    {"ledger.0.run", 0, b->id},        {"migration", 0, "004_fix_melted_token_status"}};
+    } expected[] = {{"documents", 20, NULL},
+                    {"counts.applied", 20, NULL},
+                    {"amounts.moved", 200, NULL},
+                    {"amounts.unit", 0, "sat"},
+                    {"run", 0, b->id},
+                    {"database", 0, b->f->db},
+                    {"record._id", 0, b->id},
+                    {"record.state", 0, "completed"},
+                    {"record.repair.collection", 0, "cashu_tokens"},
+                    {"ledger.0.run", 0, b->id},
+                    {"migration", 0, "004_fix_melted_token_status"}};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         if (!bson_iter_init(&iter, doc) || !bson_iter_find_descendant(&iter, expected[i].path, &at))
             fail_msg("no %s", expected[i].path);
@@ -189,9 +198,12 @@ static void export__encrypted_shows_nothing_and_opens_with_its_secret_only(void 
     assert_exit(backup(b, "export", b->id, "--out", second, "--encrypt", "--gzip", "--passphrase-file", phrase), 0);
     snprintf(second, sizeof second, "%s/second/%s", b->folder, b->id);
     const char *const argv[] = {"backup", "verify", second, "--json", NULL};
-    p = tf_program_exec(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_PASSPHRASE=correct horse", NULL}});
+    p = tf_program_exec(
+        b->f,
+        &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_PASSPHRASE=correct horse", NULL}});
     assert_exit(p, 0);
-    p = tf_program_exec(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_PASSPHRASE=wrong horse", NULL}});
+    p = tf_program_exec(b->f, &(tf_program_options){
+                                  .argv = argv, .env = (const char *const[]){"TOKENFIX_PASSPHRASE=wrong horse", NULL}});
     assert_exit(p, 2);
 }
 
@@ -265,11 +277,14 @@ static void export__of_a_backup_that_is_not_as_recorded_leaves_nothing(void **st
     backups *b = *state;
     char json[512];
     backups_up(b, 20);
-    snprintf(json, sizeof json, "{\"update\": \"%s\", \"updates\": [{\"q\": {\"_id\": 7}, \"u\": {\"$set\": {\"total_amount\": 11}}}]}", backups_collection(b));
+    snprintf(json, sizeof json,
+             "{\"update\": \"%s\", \"updates\": [{\"q\": {\"_id\": 7}, \"u\": {\"$set\": {\"total_amount\": 11}}}]}",
+             backups_collection(b));
     _cleanup_(bson_destroyp) bson_t *command = bson_new_from_json((const uint8_t *)json, -1, NULL);
     assert_true(mongoc_client_command_simple(b->f->client, b->f->state_db, command, NULL, NULL, NULL));
     assert_refused(export_it(b), 1, "has other documents");
-    snprintf(json, sizeof json, "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": 7}, \"limit\": 1}]}", backups_collection(b));
+    snprintf(json, sizeof json, "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": 7}, \"limit\": 1}]}",
+             backups_collection(b));
     _cleanup_(bson_destroyp) bson_t *remove = bson_new_from_json((const uint8_t *)json, -1, NULL);
     assert_true(mongoc_client_command_simple(b->f->client, b->f->state_db, remove, NULL, NULL, NULL));
     assert_refused(export_it(b), 1, "is not as recorded");
@@ -284,7 +299,8 @@ static void make_odd(tf_random *r, int n, bson_t *doc)
 {
     char name[32];
     tf_odd_id(r, doc, n);
-    BCON_APPEND(doc, "npub", "npub1anna", "mint_url", "https://mint", "total_amount", BCON_INT32(10), "status", "unspent", "transaction_type", "melted");
+    BCON_APPEND(doc, "npub", "npub1anna", "mint_url", "https://mint", "total_amount", BCON_INT32(10), "status",
+                "unspent", "transaction_type", "melted");
     for (int i = 0; i < 3; i++) {
         tf_odd_name(r, name, sizeof name);
         tf_odd_value(r, doc, name, -1, 0);

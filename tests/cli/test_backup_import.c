@@ -78,7 +78,8 @@ static void import__of_each_form_brings_the_same_back(void **state)
         }
         assert_exit(tf_program_exec(b->f, &(tf_program_options){.argv = argv}), 0);
         backups_lose(b);
-        tf_program *p = i > 0 ? backup(b, "import", b->id, "--dir", out, option, file) : backup(b, "import", b->id, "--dir", out);
+        tf_program *p =
+            i > 0 ? backup(b, "import", b->id, "--dir", out, option, file) : backup(b, "import", b->id, "--dir", out);
         assert_exit(p, 0);
         assert_int_equal(backups_held(b), 20);
     }
@@ -95,7 +96,9 @@ static void import__fills_in_what_is_missing(void **state)
     assert_exit(p, 0);
     assert_int_equal(tf_program_number(p, "data.inserted"), 0);
     assert_int_equal(backups_events(b, "imported"), 0); /* there was nothing to do */
-    snprintf(json, sizeof json, "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": {\"$gt\": 5, \"$lt\": 12}}, \"limit\": 0}]}", backups_collection(b));
+    snprintf(json, sizeof json,
+             "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": {\"$gt\": 5, \"$lt\": 12}}, \"limit\": 0}]}",
+             backups_collection(b));
     _cleanup_(bson_destroyp) bson_t *remove = bson_new_from_json((const uint8_t *)json, -1, NULL);
     assert_true(mongoc_client_command_simple(b->f->client, b->f->state_db, remove, NULL, NULL, NULL));
     p = import_it(b);
@@ -241,7 +244,8 @@ static void import__of_a_tampered_manifest_is_refused(void **state)
     prepare(b);
     backups_lose(b);
     snprintf(path, sizeof path, "%s/manifest.json", b->set);
-    static const char *const lines[] = {"{\"partition\":0,\"seq\":1,\"documents\":", "\"migration\" : \"004_fix", "\"strategy\" : \"t"};
+    static const char *const lines[] = {"{\"partition\":0,\"seq\":1,\"documents\":", "\"migration\" : \"004_fix",
+                                        "\"strategy\" : \"t"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         text = backups_file(path, "", &length);
         char *keep = strdup(text), *at = strstr(text, lines[i]);
@@ -273,14 +277,18 @@ static void import__over_altered_documents_is_refused_before_it_begins(void **st
     backups *b = *state;
     char json[256];
     prepare(b);
-    snprintf(json, sizeof json, "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": 9}, \"limit\": 0}]}", backups_collection(b));
+    snprintf(json, sizeof json, "{\"delete\": \"%s\", \"deletes\": [{\"q\": {\"_id\": 9}, \"limit\": 0}]}",
+             backups_collection(b));
     _cleanup_(bson_destroyp) bson_t *remove = bson_new_from_json((const uint8_t *)json, -1, NULL);
     assert_true(mongoc_client_command_simple(b->f->client, b->f->state_db, remove, NULL, NULL, NULL));
-    snprintf(json, sizeof json, "{\"update\": \"%s\", \"updates\": [{\"q\": {\"_id\": 7}, \"u\": {\"$set\": {\"total_amount\": 11}}}]}", backups_collection(b));
+    snprintf(json, sizeof json,
+             "{\"update\": \"%s\", \"updates\": [{\"q\": {\"_id\": 7}, \"u\": {\"$set\": {\"total_amount\": 11}}}]}",
+             backups_collection(b));
     _cleanup_(bson_destroyp) bson_t *update = bson_new_from_json((const uint8_t *)json, -1, NULL);
     assert_true(mongoc_client_command_simple(b->f->client, b->f->state_db, update, NULL, NULL, NULL));
     assert_refused(import_it(b), 1, "another than the file's");
-    assert_string_equal(tf_program_text(backup(b, "list", "--dir", b->dir), "data.backups.0.backup"), "incomplete"); /* and nothing began */
+    assert_string_equal(tf_program_text(backup(b, "list", "--dir", b->dir), "data.backups.0.backup"),
+                        "incomplete"); /* and nothing began */
     _cleanup_bson_ bson_t strange = BSON_INITIALIZER;
     BSON_APPEND_INT32(&strange, "_id", 777);
     assert_exit(purge_it(b, "--force", "--confirm", "--yes"), 0);

@@ -27,7 +27,9 @@ static void purge__refuses_what_can_still_be_needed(void **state)
     p = purge_it(b, "--confirm", "--yes"); /* it was taken back: the documents stand as before */
     assert_exit(p, 0);
     assert_true(tf_program_flag(p, "data.dropped"));
-    assert_int_equal(tf_fixture_count(b->f, b->f->state_db, "events", "{\"type\": \"purged\", \"data.forced\": false, \"data.documents\": 20}"), 1);
+    assert_int_equal(tf_fixture_count(b->f, b->f->state_db, "events",
+                                      "{\"type\": \"purged\", \"data.forced\": false, \"data.documents\": 20}"),
+                     1);
     ASSERT_NAMES(b->dir, b->id);
     ASSERT_NAMES(b->set, "manifest.json"); /* written, since there was none */
     p = backup(b, "show", b->set);
@@ -90,7 +92,8 @@ static void purge__needs_confirmation_and_the_role(void **state)
     assert_int_equal(access(b->dir, F_OK), -1); /* nothing was written before that */
     assert_int_equal(backups_held(b), 20);
     assert_int_equal(backups_events(b, "purged"), 0);
-    assert_exit(backup_as(b, b->purge, "purge", b->id, "--dir", "/proc", "--force", "--confirm", "--yes"), 1); /* no manifest, no removal */
+    assert_exit(backup_as(b, b->purge, "purge", b->id, "--dir", "/proc", "--force", "--confirm", "--yes"),
+                1); /* no manifest, no removal */
     assert_int_equal(backups_held(b), 20);
     assert_refused(backup_as(b, b->purge, "purge", "20200101t000000-004-000000"), 2, "no run");
 }
@@ -102,8 +105,8 @@ static void purge__never_takes_what_a_run_works_with(void **state)
     backups_up(b, 20);
     snprintf(first, sizeof first, "%s", b->id);
     tf_program *up = backups_paused_up(b);
-    _cleanup_(bson_destroyp) bson_t *live =
-        BCON_NEW("aggregate", "runs", "pipeline", "[", "{", "$match", "{", "active", BCON_BOOL(true), "}", "}", "]", "cursor", "{", "}");
+    _cleanup_(bson_destroyp) bson_t *live = BCON_NEW("aggregate", "runs", "pipeline", "[", "{", "$match", "{", "active",
+                                                     BCON_BOOL(true), "}", "}", "]", "cursor", "{", "}");
     bson_t reply;
     bson_iter_t iter, at;
     assert_true(mongoc_client_command_simple(b->f->client, b->f->state_db, live, NULL, &reply, NULL));
@@ -124,7 +127,9 @@ static void purge__of_what_an_interrupted_rollback_needs_is_refused(void **state
     backups *b = *state;
     backups_up(b, 20);
     const char *const argv[] = {"down", "--confirm", "--yes", "--batch-size", "3", NULL};
-    tf_program *p = tf_program_exec(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=down.before_backup=kill@2", NULL}});
+    tf_program *p = tf_program_exec(
+        b->f, &(tf_program_options){
+                  .argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=down.before_backup=kill@2", NULL}});
     assert_exit(p, 128 + SIGKILL);
     assert_refused(purge_it(b, "--confirm", "--yes"), 1, "has not come to its end");
     assert_exit(tf_program_run(b->f, "down", "--resume", "--confirm", "--yes", NULL), 0);
@@ -174,7 +179,9 @@ static void up__whose_export_fails_is_completed(void **state)
     snprintf(option, sizeof option, "--export=%s", b->dir);
     tf_tokens_fill(b->f, 5);
     const char *const argv[] = {"up", "--confirm", "--yes", "--json", option, NULL};
-    tf_program *p = tf_program_start(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.before_export=stop", NULL}});
+    tf_program *p = tf_program_start(
+        b->f, &(tf_program_options){
+                  .argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.before_export=stop", NULL}});
     int64_t waits = 0;
     while (tf_fixture_count(b->f, b->f->state_db, "runs", "{\"state\": \"completed\"}") == 0 && waits++ < 3000)
         usleep(20000);

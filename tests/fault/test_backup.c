@@ -46,8 +46,9 @@ static void assert_whole_or_absent(backups *b, const char *point)
 
 static void export__that_dies_anywhere_leaves_nothing_by_halves(void **state)
 {
-    static const char *const points[] = {"backup.before_export", "backup.after_data", "backup.after_manifest", "event.before_insert",
-                                         "event.after_insert", "backup.after_exported", "backup.after_name"};
+    static const char *const points[] = {"backup.before_export", "backup.after_data",  "backup.after_manifest",
+                                         "event.before_insert",  "event.after_insert", "backup.after_exported",
+                                         "backup.after_name"};
     backups *b = *state;
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         char point[64];
@@ -72,7 +73,9 @@ static void export__beside_another_one_leaves_its_part_alone(void **state)
     backups *b = *state;
     begin(b);
     const char *const argv[] = {"backup", "export", b->id, "--out", b->dir, "--json", NULL};
-    tf_program *first = tf_program_start(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.after_data=stop", NULL}});
+    tf_program *first = tf_program_start(
+        b->f, &(tf_program_options){.argv = argv,
+                                    .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.after_data=stop", NULL}});
     wait_until_stopped(first);
     assert_exit(at_point(b, NULL, argv), 0);
     assert_int_equal(kill(first->pid, SIGCONT), 0);
@@ -118,8 +121,9 @@ static void export__onto_a_full_disk_leaves_nothing_by_halves(void **state)
 
 static void import__that_dies_anywhere_is_whole_for_down_or_not_there(void **state)
 {
-    static const char *const points[] = {"backup.after_mark", "backup.between_inserts", "backup.before_proof", "backup.before_imported",
-                                         "event.before_insert", "event.after_insert", "backup.after_imported"};
+    static const char *const points[] = {"backup.after_mark",      "backup.between_inserts", "backup.before_proof",
+                                         "backup.before_imported", "event.before_insert",    "event.after_insert",
+                                         "backup.after_imported"};
     backups *b = *state;
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         char point[64];
@@ -149,7 +153,9 @@ static void import__beside_another_one_ends_whole(void **state)
     assert_exit(export_it(b), 0);
     backups_lose(b);
     const char *const argv[] = {"backup", "import", b->set, "--json", NULL};
-    tf_program *first = tf_program_start(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.after_mark=stop", NULL}});
+    tf_program *first = tf_program_start(
+        b->f, &(tf_program_options){.argv = argv,
+                                    .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.after_mark=stop", NULL}});
     wait_until_stopped(first);
     assert_exit(at_point(b, NULL, argv), 0);
     assert_int_equal(kill(first->pid, SIGCONT), 0);
@@ -167,7 +173,8 @@ static void import__holds_up_an_interrupted_rollback(void **state)
     backups *b = *state;
     begin(b);
     assert_exit(export_it(b), 0);
-    tf_program *p = fault_exec(b->f, "down", "down.before_backup=kill@3", fault_words("--batch-size", "2", "--workers", "1"));
+    tf_program *p =
+        fault_exec(b->f, "down", "down.before_backup=kill@3", fault_words("--batch-size", "2", "--workers", "1"));
     assert_exit(p, KILLED);
     backups_lose(b);
     const char *const argv[] = {"backup", "import", b->set, "--json", NULL};
@@ -195,7 +202,9 @@ static void import__of_a_file_that_is_exchanged_meanwhile_is_refused(void **stat
     snprintf(path, sizeof path, "%s/%s/cashu_tokens.bson", b->set, b->f->db);
     char *data = backups_file(path, "", &length);
     const char *const argv[] = {"backup", "import", b->set, "--json", NULL};
-    tf_program *p = tf_program_start(b->f, &(tf_program_options){.argv = argv, .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.after_mark=stop", NULL}});
+    tf_program *p = tf_program_start(
+        b->f, &(tf_program_options){.argv = argv,
+                                    .env = (const char *const[]){"TOKENFIX_FAILPOINT=backup.after_mark=stop", NULL}});
     wait_until_stopped(p);
     char *at = memmem(data, length, "total_amount", 12);
     at[13] ^= 1;
@@ -208,7 +217,8 @@ static void import__of_a_file_that_is_exchanged_meanwhile_is_refused(void **stat
     at[13] ^= 1;
     backups_write(path, data, length, 0600);
     free(data);
-    assert_exit(at_point(b, NULL, argv), 0); /* nothing of the other file is there: each batch was compared before it was inserted */
+    assert_exit(at_point(b, NULL, argv),
+                0); /* nothing of the other file is there: each batch was compared before it was inserted */
     assert_exit(take_back(b), 0);
     assert_int_equal(tf_tokens_original(b->f), TOKENS_HERE + 2);
 }
@@ -217,8 +227,8 @@ static void import__of_a_file_that_is_exchanged_meanwhile_is_refused(void **stat
 
 static void purge__that_dies_anywhere_keeps_the_manifest_and_is_taken_up(void **state)
 {
-    static const char *const points[] = {"backup.before_kept", "event.before_insert=kill@2", "event.after_insert=kill@2", "backup.after_purged",
-                                         "backup.after_drop"};
+    static const char *const points[] = {"backup.before_kept", "event.before_insert=kill@2",
+                                         "event.after_insert=kill@2", "backup.after_purged", "backup.after_drop"};
     backups *b = *state;
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         char point[64];
@@ -226,8 +236,10 @@ static void purge__that_dies_anywhere_keeps_the_manifest_and_is_taken_up(void **
         bool exported = i % 2 == 0;
         if (exported)
             assert_exit(export_it(b), 0);
-        const char *const argv[] = {"backup", "purge", b->id, "--dir", b->dir, exported ? "--files" : "--force", "--force", "--confirm", "--yes", "--json", NULL};
-        const char *const plain[] = {"backup", "purge", b->id, "--dir", b->dir, "--force", "--confirm", "--yes", "--json", NULL};
+        const char *const argv[] = {"backup",  "purge",     b->id,   "--dir",  b->dir, exported ? "--files" : "--force",
+                                    "--force", "--confirm", "--yes", "--json", NULL};
+        const char *const plain[] = {"backup",  "purge",     b->id,   "--dir",  b->dir,
+                                     "--force", "--confirm", "--yes", "--json", NULL};
         snprintf(point, sizeof point, "%s%s", points[i], strchr(points[i], '=') ? "" : "=kill");
         assert_exit(at_point(b, point, exported ? argv : plain), KILLED);
         if (backups_held(b) == 0)

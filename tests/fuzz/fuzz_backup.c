@@ -33,7 +33,8 @@ static void read_manifest(const uint8_t *data, size_t size)
         check_error(&err);
         return;
     }
-    FUZZ_CHECK(tf_doc_is_sound(manifest.head) && strlen(manifest.sha256) == 64 && manifest.files_count <= TF_MANIFEST_FILES);
+    FUZZ_CHECK(tf_doc_is_sound(manifest.head) && strlen(manifest.sha256) == 64 &&
+               manifest.files_count <= TF_MANIFEST_FILES);
     tf_manifest_done(&manifest);
 }
 

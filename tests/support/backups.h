@@ -13,10 +13,10 @@
 
 typedef struct backups {
     tf_fixture *f;
-    char *folder, dir[256];        /* dir: DIR, not made yet */
-    char run[1024], purge[1024];   /* connection strings of the least roles */
-    char id[64];                   /* of the run of backups_up */
-    char set[512];                 /* DIR/<id> */
+    char *folder, dir[256];      /* dir: DIR, not made yet */
+    char run[1024], purge[1024]; /* connection strings of the least roles */
+    char id[64];                 /* of the run of backups_up */
+    char set[512];               /* DIR/<id> */
 } backups;
 
 static inline int backups_setup(void **state)
@@ -51,7 +51,8 @@ static inline void backups_roles(backups *b)
 #define backup(b, ...) backup_as((b), (b)->run[0] ? (b)->run : (b)->f->uri, __VA_ARGS__)
 #define export_it(b, ...) backup((b), "export", "--out", (b)->dir, ##__VA_ARGS__)
 #define import_it(b, ...) backup((b), "import", (b)->set, ##__VA_ARGS__)
-#define purge_it(b, ...) backup_as((b), (b)->purge[0] ? (b)->purge : (b)->f->uri, "purge", (b)->id, "--dir", (b)->dir, ##__VA_ARGS__)
+#define purge_it(b, ...)                                                                                               \
+    backup_as((b), (b)->purge[0] ? (b)->purge : (b)->f->uri, "purge", (b)->id, "--dir", (b)->dir, ##__VA_ARGS__)
 
 static inline void backups_named(backups *b, const char *id)
 {
@@ -112,11 +113,12 @@ static inline void backups_assert_names(const char *path, const char *const *exp
     for (; expected[n] && names[n]; n++)
         assert_string_equal(names[n], expected[n]);
     if (expected[n] || names[n])
-        fail_msg("'%s' holds '%s' where '%s' was expected", path, names[n] ? names[n] : "(nothing)", expected[n] ? expected[n] : "(nothing)");
+        fail_msg("'%s' holds '%s' where '%s' was expected", path, names[n] ? names[n] : "(nothing)",
+                 expected[n] ? expected[n] : "(nothing)");
     tf_dir_names_free(names);
     close(dir);
 }
-#define ASSERT_NAMES(path, ...) backups_assert_names((path), (const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL})
+#define ASSERT_NAMES(path, ...) backups_assert_names((path), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 /* Another `up`, of five more tokens: it is alive, and rests until backups_continue. */
 static inline tf_program *backups_paused_up(backups *b)

@@ -13,7 +13,9 @@ typedef struct scene {
 static int setup(void **state)
 {
     static scene s;
-    s = (scene){.folder = "/dev/shm/tokenfix-files-XXXXXX", .secret = files_secret(), .seed = 20261121}; /* thousands of fsyncs */
+    s = (scene){.folder = "/dev/shm/tokenfix-files-XXXXXX",
+                .secret = files_secret(),
+                .seed = 20261121}; /* thousands of fsyncs */
     if (!mkdtemp(s.folder)) {
         snprintf(s.folder, sizeof s.folder, "/tmp/tokenfix-files-XXXXXX");
         assert_non_null(mkdtemp(s.folder));
@@ -68,7 +70,8 @@ static void set__comes_back_as_it_was_written(void **state)
         tf_file_set set;
         collected got = {.docs = {0}};
         files_write(s->set, &files_forms[i], s->secret, &s->docs, NULL);
-        if (!tf_file_set_open(s->set, NULL, &set, &err) || !tf_file_set_read(&set, s->secret, NULL, 0, collect, &got, &sum, &err))
+        if (!tf_file_set_open(s->set, NULL, &set, &err) ||
+            !tf_file_set_read(&set, s->secret, NULL, 0, collect, &got, &sum, &err))
             fail_msg("%s: %s (%s)", files_forms[i].name, err.message, err.detail);
         assert_true(sum.in_order);
         assert_int_equal(sum.documents, DOCUMENTS);
@@ -184,8 +187,8 @@ static size_t reorder(scene *s, const files_bytes *from, uint8_t *to)
 static const struct {
     const char *name;
     mutilation how;
-} ways[] = {{"flip", flip},           {"overwrite", overwrite}, {"truncate", truncated},
-            {"lengthen", lengthen},   {"cut out", cut_out},     {"reorder", reorder}};
+} ways[] = {{"flip", flip},         {"overwrite", overwrite}, {"truncate", truncated},
+            {"lengthen", lengthen}, {"cut out", cut_out},     {"reorder", reorder}};
 
 enum { WAYS = sizeof ways / sizeof *ways };
 
@@ -211,15 +214,21 @@ static void set__of_which_any_file_is_damaged_is_refused(void **state)
     for (size_t f = 0; f < FILES_FORMS; f++) {
         char data[64];
         files_bytes files[3];
-        snprintf(data, sizeof data, "wallet/cashu_tokens.bson%s%s", files_forms[f].gzip ? ".gz" : "", files_forms[f].encrypted ? ".enc" : "");
+        snprintf(data, sizeof data, "wallet/cashu_tokens.bson%s%s", files_forms[f].gzip ? ".gz" : "",
+                 files_forms[f].encrypted ? ".enc" : "");
         files_write(s->set, &files_forms[f], s->secret, &s->docs, NULL);
         assert_true(files_are_whole(s->set, s->secret, &sum, &err));
         files_load(s->set, data, &files[0]);
         files_load(s->set, TF_MANIFEST, &files[1]);
         files_load(s->set, "wallet/cashu_tokens.metadata.json", &files[2]);
         uint8_t *room = bson_malloc(files[0].length + files[1].length + 256);
-        for (int i = 0; i < times(CASES) / (int)FILES_FORMS; i++) /* half of them the data file, most others the manifest */
-            damage_once(s, files_forms[f].name, (size_t)i % WAYS, &files[(i / WAYS) % 2 == 0 ? 0 : (i / WAYS) % 16 == 1 ? 2 : 1], room);
+        for (int i = 0; i < times(CASES) / (int)FILES_FORMS;
+             i++) /* half of them the data file, most others the manifest */
+            damage_once(s, files_forms[f].name, (size_t)i % WAYS,
+                        &files[(i / WAYS) % 2 == 0    ? 0
+                               : (i / WAYS) % 16 == 1 ? 2
+                                                      : 1],
+                        room);
         assert_true(files_are_whole(s->set, s->secret, &sum, &err));
         for (size_t i = 0; i < 3; i++)
             bson_free(files[i].data);
