@@ -57,7 +57,8 @@ static void set_concerns(mongoc_uri_t *uri)
 static mongoc_client_pool_t *open_pool(const mongoc_uri_t *uri, int64_t timeout_ms, tf_error *err)
 {
     _cleanup_(tf_client_forgetp) mongoc_uri_t *copy = mongoc_uri_copy(uri);
-    mongoc_uri_set_option_as_int32(copy, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, (int32_t)timeout_ms);
+    mongoc_uri_set_option_as_int32(copy, MONGOC_URI_SERVERSELECTIONTIMEOUTMS,
+                                   (int32_t)(timeout_ms - tf_handshake_reserve(timeout_ms)));
     mongoc_uri_set_option_as_int32(copy, MONGOC_URI_CONNECTTIMEOUTMS, (int32_t)timeout_ms);
     mongoc_uri_set_option_as_bool(copy, MONGOC_URI_RETRYREADS, true);
     mongoc_uri_set_option_as_bool(copy, MONGOC_URI_RETRYWRITES, true);

@@ -287,12 +287,14 @@ static void talk(dialogue *d, const mongoc_uri_t *uri, const mongoc_host_list_t 
         d->out->outcome = TF_HANDSHAKE_ONLY_TLS;
 }
 
-void tf_handshake_try(const mongoc_uri_t *uri, const mongoc_host_list_t *host, int64_t timeout_ms, tf_handshake *out)
+void tf_handshake_try(const mongoc_uri_t *uri, const mongoc_host_list_t *host, int64_t reach_ms, int64_t timeout_ms, tf_handshake *out)
 {
+    int64_t begun = tf_clock_ms();
     *out = (tf_handshake){.outcome = TF_HANDSHAKE_UNREACHED};
-    dialogue d = {.out = out, .deadline_ms = tf_clock_ms() + timeout_ms, .fd = -1};
+    dialogue d = {.out = out, .deadline_ms = begun + (reach_ms < timeout_ms ? reach_ms : timeout_ms), .fd = -1};
     snprintf(out->host, sizeof out->host, "%s", host->host_and_port);
     _cleanup_(closep) int fd = reach(&d, host);
+    d.deadline_ms = begun + timeout_ms;
     ERR_clear_error();
     if (fd >= 0)
         talk(&d, uri, host);

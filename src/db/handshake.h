@@ -35,10 +35,13 @@ typedef struct tf_handshake {
     char reason[256];
 } tf_handshake;
 
-/* Tries one host as the connection string has it. Connects, and says hello; logs in nowhere. */
-void tf_handshake_try(const mongoc_uri_t *uri, const mongoc_host_list_t *host, int64_t timeout_ms, tf_handshake *out);
+/* Tries one host as the connection string has it. Connects, within reach_ms, and says hello; logs in nowhere. */
+void tf_handshake_try(const mongoc_uri_t *uri, const mongoc_host_list_t *host, int64_t reach_ms, int64_t timeout_ms, tf_handshake *out);
 
-/* To be called with the error of a connection that failed. Where TLS is the reason, message and hint say which. */
+/* What of a timeout the driver leaves for this: so long all hosts together are tried that take no connection, and no longer. */
+int64_t tf_handshake_reserve(int64_t timeout_ms);
+
+/* To be called with the error of a connection that failed. Where TLS or the replica set's name is the reason, message and hint say so. */
 void tf_handshake_explain(tf_roster *roster, const mongoc_uri_t *uri, int64_t timeout_ms, tf_error *err);
 
 #endif

@@ -7,7 +7,11 @@
 #include <openssl/x509_vfy.h>
 #include <tokenfix/cleanup.h>
 
-enum { PATIENCE_MS = 3000 }; /* for all hosts together: the driver has waited already */
+enum {
+    PATIENCE_MS = 3000, /* for all hosts together: the driver has waited already */
+    REACH_MS = 500,     /* of it for those that take no connection */
+    LEAST_MS = 20       /* for each, also where another took all of that: enough for one that is near */
+};
 
 typedef struct cause {
     char message[512], hint[512];
@@ -119,19 +123,41 @@ static void explain_login(const mongoc_uri_t *uri, tf_error *err)
              "-in FILE shows it.");
 }
 
+static void tell_stranger(tf_roster *roster, const mongoc_uri_t *uri, cause *out)
+{
+    const char *wanted = mongoc_uri_get_replica_set(uri);
+    mongoc_host_list_t host;
+    char own[TF_ROSTER_SET_MAX];
+    if (!wanted || !tf_roster_find_stranger(roster, wanted, &host, own))
+        return;
+    if (own[0])
+        SAY(out->message, "%s is a member of the replica set '%s', not of '%s'", host.host_and_port, own, wanted);
+    else
+        SAY(out->message, "%s is a member of no replica set, and '%s' is asked for", host.host_and_port, wanted);
+    SAY(out->hint, "Correct or leave out replicaSet in the connection string, if this is the server that is meant.");
+}
+
+int64_t tf_handshake_reserve(int64_t timeout_ms)
+{
+    return timeout_ms / 4 < REACH_MS ? timeout_ms / 4 : REACH_MS;
+}
+
 void tf_handshake_explain(tf_roster *roster, const mongoc_uri_t *uri, int64_t timeout_ms, tf_error *err)
 {
     if (err->code == TF_ERR_AUTH)
         explain_login(uri, err);
     if (err->code != TF_ERR_CONNECT)
         return;
-    int64_t deadline_ms = tf_clock_ms() + (timeout_ms < PATIENCE_MS ? timeout_ms : PATIENCE_MS);
+    int64_t begun = tf_clock_ms(), reach_by = begun + tf_handshake_reserve(timeout_ms),
+            deadline_ms = begun + (timeout_ms < PATIENCE_MS ? timeout_ms : PATIENCE_MS);
     mongoc_host_list_t hosts[TF_ROSTER_MAX];
     size_t count = tf_roster_read(roster, hosts, TF_ROSTER_MAX);
     cause why = {.message = ""};
+    tell_stranger(roster, uri, &why);
     for (size_t i = 0; i < count && !why.message[0]; i++) {
         tf_handshake found;
-        tf_handshake_try(uri, &hosts[i], deadline_ms - tf_clock_ms(), &found);
+        int64_t now = tf_clock_ms(), left = reach_by - now;
+        tf_handshake_try(uri, &hosts[i], left > LEAST_MS ? left : LEAST_MS, deadline_ms - now, &found);
         tell(&found, &why);
     }
     if (why.message[0])

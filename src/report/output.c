@@ -48,6 +48,14 @@ static const char *hint_of(const tf_error *err)
     case TF_ERR_TRANSIENT:
     case TF_ERR_REFUSED_WRITE:
         return "The server's log says more; 'tokenfix status' shows where things stand.";
+    case TF_ERR_USAGE:
+        return "'tokenfix help COMMAND' says what may be given.";
+    case TF_ERR_SYSTEM:
+        return "Look at permissions, limits and free space of what the message names, then try again.";
+    case TF_ERR_MEMORY:
+        return "Give the process more memory, or a run a smaller --batch-size; 'tokenfix status' shows where things stand.";
+    case TF_ERR_INTERNAL:
+        return "That is a bug of tokenfix; 'tokenfix status' shows where things stand.";
     case TF_ERR_NOT_WRITABLE:
         return "The primary may just be changing: try again; 'tokenfix status' shows where things stand.";
     default:

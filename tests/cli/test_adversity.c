@@ -43,6 +43,22 @@ static void server__that_does_not_answer_is_not_ready(void **state)
     }
 }
 
+static void server__of_another_replica_set_says_whose_it_is(void **state)
+{
+    static const char *const status[] = {"status", NULL};
+    tf_fixture *f = *state;
+    char uri[sizeof f->uri + 32];
+    const char *set = strstr(f->uri, "replicaSet=");
+    assert_non_null(set);
+    set += strlen("replicaSet=");
+    snprintf(uri, sizeof uri, "%.*sother%s", (int)(set - f->uri), f->uri, set + strcspn(set, "&"));
+    tf_program *p = run_as(f, uri, status, "--timeout", "2");
+    assert_int_equal(p->status, 8);
+    assert_in(tf_program_text(p, "error.message"), "Database connection not ready: ");
+    assert_in(tf_program_text(p, "error.message"), ", not of 'other'");
+    assert_in(tf_program_text(p, "error.hint"), "replicaSet");
+}
+
 static void password__that_is_wrong_is_told_and_not_shown(void **state)
 {
     tf_fixture *f = *state;
@@ -354,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TF_FIXTURE_TEST(server__that_does_not_answer_is_not_ready),
+        TF_FIXTURE_TEST(server__of_another_replica_set_says_whose_it_is),
         TF_FIXTURE_TEST(password__that_is_wrong_is_told_and_not_shown),
         TF_FIXTURE_TEST(uri__that_does_not_parse_is_a_usage_error),
         TF_FIXTURE_TEST(uri__of_an_application_does_not_weaken_a_run),

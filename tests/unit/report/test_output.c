@@ -49,6 +49,19 @@ static void output__error_is_text_with_detail_and_hint(void **state)
                               "  are the right ones.\n");
 }
 
+static void output__error_without_a_hint_of_its_own_has_one(void **state)
+{
+    (void)state;
+    static const tf_error_code codes[] = {TF_ERR_USAGE, TF_ERR_SYSTEM, TF_ERR_MEMORY, TF_ERR_INTERNAL, TF_ERR_SERVER, TF_ERR_TRANSIENT,
+                                          TF_ERR_REFUSED_WRITE, TF_ERR_NOT_WRITABLE};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        tf_error err = {0};
+        tf_error_set(&err, codes[i], "it went wrong");
+        capture(STDERR_FILENO, &err, NULL, NULL, false);
+        assert_non_null(strstr(text, "\nhint: "));
+    }
+}
+
 static void output__failure_has_what_was_done_beside_the_error(void **state)
 {
     (void)state;
@@ -119,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output__error_is_text_with_detail_and_hint),
+        cmocka_unit_test(output__error_without_a_hint_of_its_own_has_one),
         cmocka_unit_test(output__failure_has_what_was_done_beside_the_error),
         cmocka_unit_test(output__error_is_one_json_object),
         cmocka_unit_test(output__full_disk_is_an_error_of_what_went_well),
