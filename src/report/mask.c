@@ -13,13 +13,15 @@ typedef struct {
     int depth;
 } masker;
 
+/* Also as a part: p2pk_privkey, wallet_mnemonic. Rather a field too many hidden than one too few. */
 static bool is_secret_name(const char *name)
 {
-    static const char *const names[] = {"secret", "privkey", "private_key", "privateKey", "password",
-                                        "passwd", "witness", "mnemonic",    "nsec",       NULL};
-    for (const char *const *known = names; *known; known++)
-        if (tf_text_same(*known, name))
-            return true;
+    static const char *const parts[] = {"secret", "privkey",  "private_key", "privatekey", "password", "passwd",
+                                        "witness", "mnemonic", "nsec",        "preimage",   NULL};
+    for (const char *const *part = parts; *part; part++)
+        for (const char *at = name; *at; at++)
+            if (tf_text_begins(at, *part))
+                return true;
     return strcmp(name, "C") == 0;
 }
 

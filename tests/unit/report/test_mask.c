@@ -42,6 +42,13 @@ static void mask__path_reaches_through_arrays(void **state)
         BCON_NEW("list", "[", "{", "key", "***", "n", BCON_INT32(1), "}", "[", "{", "key", "***", "}", "]", "]"));
 }
 
+static void mask__names_that_hold_a_secret_name_are_hidden(void **state)
+{
+    (void)state;
+    assert_masked(BCON_NEW("p2pk_privkey", "x", "walletMnemonic", "y", "a", "{", "payment_preimage", "z", "}", "pubkey", "p", "c", "w"), NULL,
+                  BCON_NEW("p2pk_privkey", "***", "walletMnemonic", "***", "a", "{", "payment_preimage", "***", "}", "pubkey", "p", "c", "w"));
+}
+
 static void mask__path_must_match_whole_names(void **state)
 {
     (void)state;
@@ -93,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mask__scalars_below_a_path_are_hidden_and_shape_is_kept),
         cmocka_unit_test(mask__path_reaches_through_arrays),
+        cmocka_unit_test(mask__names_that_hold_a_secret_name_are_hidden),
         cmocka_unit_test(mask__path_must_match_whole_names),
         cmocka_unit_test(mask__dotted_names_are_hidden_too),
         cmocka_unit_test(mask__secret_names_are_hidden_anywhere),
