@@ -201,7 +201,7 @@ static void verify__of_a_head_that_was_archived_asks_for_the_file(void **state)
     assert_false(tf_program_flag(p, "data.headCompared"));
     p = tf_program_run(s->f, "history", "--verify", "--head", head, NULL);
     assert_exit(p, 3);
-    assert_has(p->out, "is NOT PROVEN back to event 7");
+    assert_has(p->out, "BROKEN at event 7 (archived)");
     assert_has(p->out, "later.jsonl");
     assert_whole(history(s, "--verify", "--file", s->file, "--head", head));
     assert_whole(history(s, "--verify", "--file", s->second, "--head", head)); /* the last before it */
