@@ -14,6 +14,8 @@ const tf_option tf_global_options[] = {
            "Configuration file; otherwise tokenfix/tokenfix.conf in $XDG_CONFIG_HOME (~/.config), or "
            "/etc/tokenfix/tokenfix.conf.",
            .metavar = "FILE", .env = "TOKENFIX_CONFIG", .by_hand = true),
+    GLOBAL(STRING, profile, "profile", "Use this profile of the configuration file: the keys of its section [NAME] take the place of those above.",
+           .metavar = "NAME", .env = "TOKENFIX_PROFILE", .by_hand = true),
     GLOBAL(STRING, uri, "uri",
            "Connection string. With a password in it, --uri-file or TOKENFIX_URI keep it out of sight.",
            .metavar = "URI", .env = "TOKENFIX_URI", .secret = true),
@@ -172,7 +174,7 @@ static bool read_config(const tf_globals *globals, tf_config *config, tf_error *
     enum { TABLES = 128 };
     const tf_option *tables[TABLES] = {tf_global_options};
     size_t count = tables_of(globals->commands, tables, 1, TABLES);
-    return tf_config_read(globals->config_file, config, err) && tf_config_check(config, tables, count, err);
+    return tf_config_read(globals->config_file, globals->profile, config, err) && tf_config_check(config, tables, count, err);
 }
 
 static bool configure(tf_invocation *in, tf_error *err)
@@ -181,6 +183,12 @@ static bool configure(tf_invocation *in, tf_error *err)
     return read_config(&in->globals, &in->config, err) &&
            tf_config_apply(&in->config, &in->global_options, &changed, err) &&
            tf_config_apply(&in->config, &in->command_options, &changed, err);
+}
+
+bool tf_command_preset(const tf_globals *globals, tf_options *options, tf_error *err)
+{
+    bool changed = false;
+    return tf_options_fill(options, err) && tf_config_apply(globals->config, options, &changed, err);
 }
 
 bool tf_command_reload(const tf_globals *globals, tf_options *options, tf_config *config, bool *connection, tf_error *err)

@@ -22,6 +22,7 @@ typedef struct tf_command tf_command;
  * once somebody connected with them (tf_options_forget). */
 typedef struct tf_globals {
     const char *config_file; /* as it was named; NULL: where it is looked for */
+    const char *profile;     /* of the configuration; NULL: none */
     const char *uri, *uri_file, *db, *state_db;
     const char *host; /* "name", "name:port", "set/name:port,name:port" */
     int64_t port;     /* 0: none given */
@@ -40,7 +41,7 @@ typedef struct tf_globals {
     const tf_options *options;         /* to ask where a value came from */
     const tf_options *command_options; /* the same of the command's own */
     const tf_command *const *commands; /* the table, for `help` */
-    const tf_config *config;           /* the configuration that was read; its path is NULL where there is none */
+    tf_config *config;                 /* the configuration that was read; its path is NULL where there is none */
 } tf_globals;
 
 enum {
@@ -93,6 +94,10 @@ const tf_command *tf_command_find(const tf_command *const *commands, const char 
  * environment said at the start and what the file, read into *config, says now. The global options stay as they are;
  * *connection says whether the file changed one of them. On failure nothing of *config is to be freed. */
 bool tf_command_reload(const tf_globals *globals, tf_options *options, tf_config *config, bool *connection, tf_error *err);
+
+/* Fills `options`, a binding of any command's table to zeroed arguments, from environment, configuration and defaults, as if the
+ * command had been called without an option. */
+bool tf_command_preset(const tf_globals *globals, tf_options *options, tf_error *err);
 
 /* Whether all rows, and all option tables in them, are sound. TF_ERR_INTERNAL says what is not. */
 bool tf_command_check(const tf_command *const *commands, tf_error *err);

@@ -12,7 +12,7 @@
 #include "base/redact.h"
 #include "base/text.h"
 
-enum { FILE_MAX = 65536, LINE_MAX_BYTES = 8192, NAMES_MAX = 511, PATH_SIZE = 4096 };
+enum { FILE_MAX = 65536, LINE_MAX_BYTES = 8192, NAMES_MAX = 511, PATH_SIZE = 4096, PROFILE_MAX = 64 };
 
 /* ---- finding and reading the file ---- */
 
@@ -23,8 +23,7 @@ static bool at(const char *path, int line, tf_error *err)
     return line ? tf_error_detail(err, "%s, line %d", shown, line) : tf_error_detail(err, "%s", shown);
 }
 
-/* The places where it is looked for, one after the other; false behind the last. */
-static bool place(size_t n, char *out, size_t size)
+bool tf_config_place(size_t n, char *out, size_t size)
 {
     const char *home = getenv("HOME"), *config = getenv("XDG_CONFIG_HOME");
     bool own = config && config[0] == '/';
@@ -59,7 +58,7 @@ static int find(const char *given, char *path, int *fd, tf_error *err)
         *fd = open_file(path);
         return *fd == -1 ? unreadable(path, errno, err) - 1 : 1;
     }
-    for (size_t n = 0; place(n, path, PATH_SIZE); n++) {
+    for (size_t n = 0; tf_config_place(n, path, PATH_SIZE); n++) {
         if (!*path)
             continue;
         *fd = open_file(path);
@@ -111,8 +110,30 @@ typedef struct source {
     tf_config *config;
     char *rest; /* what is not yet read */
     int line;
+    int profile; /* of the lines that are read now */
     tf_error *err;
 } source;
+
+/* "[prod]": from here on keys belong to that profile. */
+static bool open_profile(source *from, const char *line)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    tf_config *config = from->config;
+    size_t length = strspn(line + 1, letters), rest = line[1 + length] == ']' ? 2 + length + strspn(line + 2 + length, " \t\r") : 0;
+    if (length == 0 || length > PROFILE_MAX || !rest || line[rest]) {
+        tf_error_set(from->err, TF_ERR_USAGE, "'%s' is not the beginning of a profile in the configuration", TF_WORD(line));
+        return tf_error_hint(from->err, "Write '[NAME]' alone on its line: letters, digits and . _ -, at most 64.");
+    }
+    for (size_t i = 0; i < config->profiles_count; i++)
+        if (strlen(config->profiles[i].name) == length && memcmp(config->profiles[i].name, line + 1, length) == 0) {
+            tf_error_set(from->err, TF_ERR_USAGE, "the profile '%s' is there twice in the configuration", config->profiles[i].name);
+            return tf_error_hint(from->err, "Line %d has it too: write its keys there.", config->profiles[i].line);
+        }
+    config->profiles = bson_realloc(config->profiles, (config->profiles_count + 1) * sizeof *config->profiles);
+    from->profile = (int)config->profiles_count;
+    config->profiles[config->profiles_count++] = (tf_config_profile){.name = bson_strndup(line + 1, length), .line = from->line};
+    return true;
+}
 
 /* libinih would cut a line that is too long, take an indented one for more of the value before it, and a value's end
  * behind a blank and ; for a comment: all of it without a word. */
@@ -124,10 +145,7 @@ static bool check_line(source *from, const char *line, size_t length, size_t roo
     else if (!comment && (strstr(line, " ;") || strstr(line, "\t;"))) {
         tf_error_set(from->err, TF_ERR_USAGE, "in a line of the configuration a blank stands before a ';'");
         tf_error_hint(from->err, "A comment has a line of its own; in a value write ';' without a blank before it.");
-    } else if (*line == '[') {
-        tf_error_set(from->err, TF_ERR_USAGE, "unknown section '%s' in the configuration", TF_WORD(line));
-        tf_error_hint(from->err, "Write all keys without sections.");
-    } else
+    } else if (*line != '[' || open_profile(from, line))
         return true;
     return at(from->config->path, from->line, from->err);
 }
@@ -147,10 +165,20 @@ static char *next_line(char *buffer, int size, void *arg)
     return buffer;
 }
 
-static const tf_config_entry *entry_of(const tf_config *config, const char *name)
+/* The first of that name in a profile (-1: above all of them). */
+static const tf_config_entry *entry_of(const tf_config *config, const char *name, int profile)
 {
     for (size_t i = 0; i < config->count; i++)
-        if (strcmp(config->entries[i].name, name) == 0)
+        if (config->entries[i].profile == profile && strcmp(config->entries[i].name, name) == 0)
+            return &config->entries[i];
+    return NULL;
+}
+
+const tf_config_entry *tf_config_find(const tf_config *config, const char *name, const tf_config_entry *after)
+{
+    int profile = config->chosen >= 0 && entry_of(config, name, config->chosen) ? config->chosen : -1;
+    for (size_t i = after ? (size_t)(after - config->entries) + 1 : 0; i < config->count; i++)
+        if (config->entries[i].profile == profile && strcmp(config->entries[i].name, name) == 0)
             return &config->entries[i];
     return NULL;
 }
@@ -159,10 +187,10 @@ static int take(void *arg, const char *section, const char *name, const char *va
 {
     source *from = arg;
     tf_config *config = from->config;
-    (void)section; /* there are none: check_line */
+    (void)section; /* which libinih cuts: open_profile */
     config->entries = bson_realloc(config->entries, (config->count + 1) * sizeof *config->entries);
     tf_config_entry *entry = &config->entries[config->count++];
-    *entry = (tf_config_entry){.name = bson_strdup(name), .value = bson_strdup(value), .line = from->line};
+    *entry = (tf_config_entry){.name = bson_strdup(name), .value = bson_strdup(value), .line = from->line, .profile = from->profile};
     for (char *c = entry->name; *c; c++)
         *c = *c == '_' ? '-' : *c;
     return 1;
@@ -170,7 +198,7 @@ static int take(void *arg, const char *section, const char *name, const char *va
 
 static bool parse(char *text, tf_config *config, tf_error *err)
 {
-    source from = {.config = config, .rest = text, .err = err};
+    source from = {.config = config, .rest = text, .profile = -1, .err = err};
 #ifdef TF_INI_MAX_LINE
     ini_use_stack = false;
     ini_max_line = ini_initial_alloc = LINE_MAX_BYTES;
@@ -193,16 +221,47 @@ static bool read_file(int fd, tf_config *config, tf_error *err)
     return good;
 }
 
-bool tf_config_read(const char *given, tf_config *out, tf_error *err)
+static bool no_profile(const tf_config *config, const char *wanted, tf_error *err)
+{
+    const char **names = bson_malloc0((config->profiles_count + 1) * sizeof *names);
+    for (size_t i = 0; i < config->profiles_count; i++)
+        names[i] = config->profiles[i].name;
+    const char *nearest = tf_nearest(wanted, names);
+    tf_error_set(err, TF_ERR_NOT_FOUND, "there is no profile '%s' in the configuration", TF_WORD(wanted));
+    if (config->path)
+        at(config->path, 0, err);
+    if (nearest)
+        tf_error_hint(err, "Did you mean '%s'?", nearest);
+    else if (config->path)
+        tf_error_hint(err, "A profile begins with a line '[NAME]'; 'tokenfix config' lists them.");
+    else
+        tf_error_hint(err, "No configuration file was found: name one with --config; 'tokenfix config' says where it is looked for.");
+    bson_free(names);
+    return false;
+}
+
+static bool choose(tf_config *config, const char *profile, tf_error *err)
+{
+    config->chosen = -1;
+    for (size_t i = 0; profile && i < config->profiles_count; i++)
+        if (strcmp(config->profiles[i].name, profile) == 0)
+            config->chosen = (int)i;
+    return !profile || config->chosen >= 0 || no_profile(config, profile, err);
+}
+
+bool tf_config_read(const char *given, const char *profile, tf_config *out, tf_error *err)
 {
     char path[PATH_SIZE];
     int fd = -1;
+    tf_config made = {.chosen = -1};
     int found = find(given, path, &fd, err);
+    if (found == 0 && !profile)
+        *out = made;
     if (found != 1)
-        return found == 0;
-    tf_config made = {.path = bson_strdup(path)};
+        return found == 0 && (!profile || no_profile(&made, profile, err));
+    made.path = bson_strdup(path);
     tf_error one = {0};
-    bool good = read_file(fd, &made, &one);
+    bool good = read_file(fd, &made, &one) && choose(&made, profile, &one);
     close(fd);
     if (good) {
         *out = made;
@@ -221,6 +280,9 @@ void tf_config_done(tf_config *config)
         bson_free(config->entries[i].value);
         bson_free(config->entries[i].name);
     }
+    for (size_t i = 0; i < config->profiles_count; i++)
+        bson_free(config->profiles[i].name);
+    bson_free(config->profiles);
     bson_free(config->entries);
     bson_free(config->path);
     *config = (tf_config){0};
@@ -267,7 +329,7 @@ static bool is_open_to_others(const tf_config *config)
 
 static bool check_entry(const tf_config *config, const tf_config_entry *entry, const tf_option *row, tf_error *err)
 {
-    const tf_config_entry *first = entry_of(config, entry->name);
+    const tf_config_entry *first = entry_of(config, entry->name, entry->profile);
     if (row->by_hand) {
         tf_error_set(err, TF_ERR_USAGE, "'%s' cannot be set in the configuration", row->name);
         tf_error_hint(err, "It is for whoever runs the command to say: take it out.");
@@ -299,13 +361,10 @@ bool tf_config_check(const tf_config *config, const tf_option *const *tables, si
     return true;
 }
 
-bool tf_config_apply(tf_config *config, tf_options *options, bool *applied, tf_error *err)
+static bool apply_row(tf_config *config, tf_options *options, const tf_option *row, bool *applied, tf_error *err)
 {
-    for (size_t i = 0; i < config->count; i++) {
-        tf_config_entry *entry = &config->entries[i];
-        const tf_option *row = row_of(options->table, entry->name);
-        if (!row)
-            continue;
+    for (const tf_config_entry *found = NULL; (found = tf_config_find(config, row->name, found));) {
+        tf_config_entry *entry = &config->entries[found - config->entries];
         *applied = true;
         if (!tf_options_set(options, entry->name, entry->value, TF_SOURCE_CONFIG, err))
             return at(config->path, entry->line, err);
@@ -315,12 +374,30 @@ bool tf_config_apply(tf_config *config, tf_options *options, bool *applied, tf_e
     return true;
 }
 
+bool tf_config_apply(tf_config *config, tf_options *options, bool *applied, tf_error *err)
+{
+    for (const tf_option *row = options->table; row && row->name; row++)
+        if (!apply_row(config, options, row, applied, err))
+            return false;
+    return true;
+}
+
+static bool same_row(const tf_config *one, const tf_config *other, const tf_option *row)
+{
+    const tf_config_entry *a = NULL, *b = NULL;
+    do {
+        a = tf_config_find(one, row->name, a);
+        b = tf_config_find(other, row->name, b);
+        if (!a != !b || (a && !row->secret && strcmp(a->value, b->value) != 0))
+            return false;
+    } while (a);
+    return true;
+}
+
 bool tf_config_same(const tf_config *one, const tf_config *other, const tf_options *options)
 {
-    for (const tf_option *row = options->table; row && row->name; row++) {
-        const tf_config_entry *a = entry_of(one, row->name), *b = entry_of(other, row->name);
-        if (!a != !b || (a && b && !row->secret && strcmp(a->value, b->value) != 0))
+    for (const tf_option *row = options->table; row && row->name; row++)
+        if (!same_row(one, other, row))
             return false;
-    }
     return true;
 }

@@ -74,6 +74,14 @@ tf_source tf_options_source(const tf_options *options, const char *name)
     return row ? options->states[row - options->table].source : TF_SOURCE_NONE;
 }
 
+const char *tf_options_value(const tf_options *options, const tf_option *row, size_t i)
+{
+    const tf_strings *list = field(options, row);
+    if (row->kind == TF_OPT_LIST)
+        return i < list->count ? list->items[i] : NULL;
+    return i == 0 ? options->states[row - options->table].given : NULL;
+}
+
 static void subject(const tf_option *row, tf_source source, char *out)
 {
     if (source == TF_SOURCE_ENVIRONMENT)

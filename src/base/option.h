@@ -147,6 +147,10 @@ void tf_options_forget(const tf_options *options);
 /* Where the value of `name` came from; TF_SOURCE_NONE when it has none. */
 tf_source tf_options_source(const tf_options *options, const char *name);
 
+/* The i-th value of a row of the table as it was given; NULL behind the last (of all but a list the first). A secret that was
+ * forgotten is "". */
+const char *tf_options_value(const tf_options *options, const tf_option *row, size_t i);
+
 /* Whether every row is sound: unique names and letters (also against `other`, may be NULL), a help text, a default that
  * parses, choices. TF_ERR_INTERNAL names the row. */
 bool tf_option_check(const tf_option *table, const tf_option *other, tf_error *err);

@@ -4,14 +4,14 @@
 #include "base/field.h"
 #include "base/number.h"
 #include "check/accounts.h"
-#include "check/amount.h"
+#include "check/sums.h"
 #include "check/tally.h"
 #include "db/id.h"
 #include "store/ledger.h"
 
 #include <tokenfix/cleanup.h>
 
-enum { EXAMPLES = 100, STATUSES = 32 };
+enum { EXAMPLES = 100 };
 
 void tf_balance_result_done(tf_balance_result *result)
 {
@@ -60,84 +60,6 @@ bool tf_balance_post(const tf_store *store, const char *run, tf_error *err)
 
 /* ---- comparison of one account ---- */
 
-typedef struct sums {
-    bson_value_t status[STATUSES]; /* borrowed */
-    int64_t expected[STATUSES], found[STATUSES];
-    size_t count;
-    int64_t since;
-} sums;
-
-static bool same_value(const bson_value_t *a, const bson_value_t *b)
-{
-    _cleanup_bson_ bson_t x = BSON_INITIALIZER, y = BSON_INITIALIZER;
-    if (a->value_type != BSON_TYPE_EOD)
-        bson_append_value(&x, "v", 1, a);
-    if (b->value_type != BSON_TYPE_EOD)
-        bson_append_value(&y, "v", 1, b);
-    return bson_equal(&x, &y);
-}
-
-/* The slot of a status; the last one gathers what is beyond any sensible number of them. */
-static size_t slot(sums *s, const bson_value_t *status)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (same_value(&s->status[i], status))
-            return i;
-    if (s->count == STATUSES)
-        return STATUSES - 1;
-    s->status[s->count] = *status;
-    return s->count++;
-}
-
-static bool field(const bson_iter_t *row, const char *name, bson_iter_t *out)
-{
-    return bson_iter_recurse(row, out) && bson_iter_find(out, name);
-}
-
-static bool add_rows(sums *s, const bson_t *doc, const char *name, bool found, tf_error *err)
-{
-    bson_iter_t iter, row, at;
-    if (!doc || !bson_iter_init_find(&iter, doc, name) || !bson_iter_recurse(&iter, &row))
-        return true;
-    while (bson_iter_next(&row)) {
-        bson_value_t status = {0};
-        int64_t amount = 0, since = 0;
-        if (field(&row, "status", &at))
-            status = *bson_iter_value(&at);
-        if (field(&row, "amount", &at) && !tf_amount_read_sum(&at, &amount, err))
-            return false;
-        if (found && field(&row, "since", &at) && !tf_amount_read_sum(&at, &since, err))
-            return false;
-        size_t i = slot(s, &status);
-        if (!tf_amount_add(found ? &s->found[i] : &s->expected[i], amount, err) || !tf_amount_add(&s->since, since, err))
-            return false;
-    }
-    return true;
-}
-
-static bool add_moves(sums *s, const bson_t *doc, tf_error *err)
-{
-    bson_iter_t iter, row, at;
-    if (!doc || !bson_iter_init_find(&iter, doc, "moved") || !bson_iter_recurse(&iter, &row))
-        return true;
-    while (bson_iter_next(&row)) {
-        bson_value_t from = {0}, to = {0};
-        int64_t amount = 0;
-        if (field(&row, "from", &at))
-            from = *bson_iter_value(&at);
-        if (field(&row, "to", &at))
-            to = *bson_iter_value(&at);
-        if (field(&row, "amount", &at) && !tf_amount_read_sum(&at, &amount, err))
-            return false;
-        bool created = field(&row, "created", &at);
-        int64_t half = amount / 2, *source = &s->expected[slot(s, created ? &to : &from)]; /* the smallest number has no negative: two steps */
-        if ((!created && (!tf_amount_add(source, -half, err) || !tf_amount_add(source, -(amount - half), err))) ||
-            !tf_amount_add(&s->expected[slot(s, &to)], amount, err))
-            return false;
-    }
-    return true;
-}
-
 typedef struct comparison {
     const tf_store *store;
     const tf_repair *repair;
@@ -151,7 +73,7 @@ typedef struct comparison {
     size_t seen_count, seen_capacity;
 } comparison;
 
-static void note_example(comparison *c, const bson_t *owner, const sums *s, size_t i)
+static void note_example(comparison *c, const bson_t *owner, const tf_sums *s, size_t i)
 {
     char buffer[16];
     const char *key;
@@ -214,34 +136,28 @@ static bool is_asked_for(const comparison *c, const bson_t *owner)
     return true;
 }
 
-static int64_t magnitude(int64_t difference)
-{
-    return difference >= 0 ? difference : difference == INT64_MIN ? INT64_MAX : -difference;
-}
-
 /* `now` and `row` may each be NULL: an account without documents, one that the ledger does not know. */
 static bool compare_account(comparison *c, const bson_t *owner, const bson_t *now, const bson_t *row, tf_error *err)
 {
-    sums s = {.count = 0};
+    tf_sums s = {.count = 0};
     bool differs = false, covered = true;
     size_t worst = 0;
     int64_t largest = 0;
     if (!is_asked_for(c, owner))
         return true;
-    if (!add_rows(&s, row, "before", false, err) || !add_moves(&s, row, err) || !add_rows(&s, now, "sums", true, err))
+    if (!tf_sums_add_before(&s, row, "before", err) || !tf_sums_add_moves(&s, row, "moved", err) ||
+        !tf_sums_add_found(&s, now, "sums", err))
         return false;
     for (size_t i = 0; i < s.count; i++) {
-        int64_t difference;
-        if (__builtin_sub_overflow(s.found[i], s.expected[i], &difference))
-            difference = INT64_MAX;
+        int64_t difference = tf_sums_difference(&s, i);
         if (difference == 0)
             continue;
         differs = true;
-        if (difference < -s.since || difference > s.since) {
+        if (!tf_sums_covers(&s, difference)) {
             covered = false;
-            if (magnitude(difference) > largest) {
+            if (tf_sums_magnitude(difference) > largest) {
                 worst = i;
-                largest = magnitude(difference);
+                largest = tf_sums_magnitude(difference);
             }
         }
     }

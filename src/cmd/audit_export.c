@@ -1,5 +1,6 @@
 /* An audit for other programs: JUnit for what runs tests, CSV for what makes tables. */
 #include "cmd/audit_report.h"
+#include "report/csv.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -84,18 +85,9 @@ void tf_audit_report_junit(const tf_audit_view *view)
 
 /* ---- CSV ---- */
 
-/* Quoted always; what a spreadsheet would take for a formula gets an apostrophe before it. */
 static void print_field(const char *text, bool last)
 {
-    putchar('"');
-    if (*text && strchr("=+-@\t\r", *text))
-        putchar('\'');
-    for (; *text; text++) {
-        if (*text == '"')
-            putchar('"');
-        putchar(*text);
-    }
-    fputs(last ? "\"\r\n" : "\",", stdout);
+    tf_csv_field(stdout, text, last);
 }
 
 void tf_audit_report_csv(const tf_audit_view *view)

@@ -256,6 +256,27 @@ void tf_json_print(FILE *out, const bson_t *doc)
     fputc('\n', out);
 }
 
+void tf_json_print_members(FILE *out, const bson_t *doc, int depth)
+{
+    writer w = {.out = out, .pretty = true, .depth = depth};
+    bson_iter_t iter;
+    bool more = bson_iter_init(&iter, doc);
+    for (bool first = true; more && bson_iter_next(&iter); first = false) {
+        if (!first)
+            fputc(',', out);
+        break_line(&w, depth);
+        print_text(out, bson_iter_key(&iter));
+        fputs(": ", out);
+        print_value(&w, &iter);
+    }
+}
+
+void tf_json_print_line(FILE *out, const bson_t *doc)
+{
+    writer w = {.out = out};
+    print_nested(&w, bson_get_data(doc), doc->len, false);
+}
+
 void tf_json_print_value(FILE *out, const bson_iter_t *value)
 {
     writer w = {.out = out, .depth = 1};

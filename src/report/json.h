@@ -14,6 +14,13 @@
  * is replaced by a string that says so. */
 void tf_json_print(FILE *out, const bson_t *doc);
 
+/* The members of an object without its braces, each on a line of its own behind a line end and `depth` times two blanks, commas
+ * between them: for an answer that is written piece by piece. */
+void tf_json_print_members(FILE *out, const bson_t *doc, int depth);
+
+/* An object on one line, without a line end. */
+void tf_json_print_line(FILE *out, const bson_t *doc);
+
 /* One value on one line, as in a table's cell. */
 void tf_json_print_value(FILE *out, const bson_iter_t *value);
 

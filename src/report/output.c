@@ -63,13 +63,10 @@ static const char *hint_of(const tf_error *err)
     }
 }
 
-static void error_as_json(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data)
+static void append_error(const tf_error *err, const char *run, const bson_t *preview, bson_t *answer)
 {
-    bson_t answer = BSON_INITIALIZER, error;
-    BSON_APPEND_BOOL(&answer, "success", false);
-    if (data)
-        BSON_APPEND_DOCUMENT(&answer, "data", data);
-    BSON_APPEND_DOCUMENT_BEGIN(&answer, "error", &error);
+    bson_t error;
+    BSON_APPEND_DOCUMENT_BEGIN(answer, "error", &error);
     BSON_APPEND_UTF8(&error, "code", tf_error_name(err->code));
     append_text(&error, "message", err->message);
     append_text(&error, "hint", hint_of(err));
@@ -80,9 +77,35 @@ static void error_as_json(const tf_error *err, const char *run, const bson_t *pr
         BSON_APPEND_UTF8(&error, "run", run);
     if (preview)
         BSON_APPEND_DOCUMENT(&error, "preview", preview);
-    bson_append_document_end(&answer, &error);
+    bson_append_document_end(answer, &error);
+}
+
+static void error_as_json(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data)
+{
+    bson_t answer = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&answer, "success", false);
+    if (data)
+        BSON_APPEND_DOCUMENT(&answer, "data", data);
+    append_error(err, run, preview, &answer);
     tf_json_print(stdout, &answer);
     bson_destroy(&answer);
+    flush();
+}
+
+void tf_output_open(void)
+{
+    fputs("{\n  ", stdout);
+}
+
+void tf_output_close(const tf_error *err)
+{
+    bson_t rest = BSON_INITIALIZER;
+    BSON_APPEND_BOOL(&rest, "success", !err);
+    if (err)
+        append_error(err, NULL, NULL, &rest);
+    tf_json_print_members(stdout, &rest, 1);
+    fputs("\n}\n", stdout);
+    bson_destroy(&rest);
     flush();
 }
 

@@ -20,6 +20,11 @@ int tf_output_error(const tf_error *err, const char *run, const bson_t *preview,
  * not show `data`, which may be NULL. */
 int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, bool json);
 
+/* An answer that is written piece by piece: tf_output_open begins the object, the caller writes "data": {…} and a comma behind
+ * it, and tf_output_close ends it with success, or with the error. */
+void tf_output_open(void);
+void tf_output_close(const tf_error *err);
+
 /* A line on standard error: "tokenfix: warning: …" / "tokenfix: …", wrapped. */
 void tf_output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tf_output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -119,3 +119,113 @@ mongoc_cursor_t *tf_ledger_all(const tf_store *store, const char *run)
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run));
     return tf_op_find(&op, tf_store_name(store, TF_LEDGER).text, filter, NULL);
 }
+
+int tf_ledger_has(const tf_store *store, const char *run, const char *phase, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "read the ledger");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("run", BCON_UTF8(run), phase, "{", "$exists", BCON_BOOL(true), "}");
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}");
+    _cleanup_bson_ bson_t first = BSON_INITIALIZER;
+    return tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_LEDGER).text, filter, opts), &op, &first, err);
+}
+
+/* ---- page by page ---- */
+
+enum { PAGE = 1000 };
+
+/* The bounds of what is still to be read. Keys are compared field by field: the type first, then the name, then the value; so
+ * {npub: "x"} stands before all accounts of that user, and {npub: "x", ~: MaxKey} behind them. */
+static void append_bounds(const tf_ledger_reader *r, bson_t *id)
+{
+    bson_t low, high, owner;
+    bool one = r->value && !r->binaries;
+    if (r->last)
+        BSON_APPEND_DOCUMENT(id, "$gt", r->last);
+    else {
+        BSON_APPEND_DOCUMENT_BEGIN(id, "$gte", &low);
+        BSON_APPEND_UTF8(&low, "run", r->run);
+        if (r->binaries)
+            BSON_APPEND_BINARY(&low, "owner", BSON_SUBTYPE_BINARY, (const uint8_t *)"", 0);
+        else if (one) {
+            BSON_APPEND_DOCUMENT_BEGIN(&low, "owner", &owner);
+            BSON_APPEND_UTF8(&owner, r->name, r->value);
+            bson_append_document_end(&low, &owner);
+        } else
+            BSON_APPEND_MINKEY(&low, "owner");
+        bson_append_document_end(id, &low);
+    }
+    BSON_APPEND_DOCUMENT_BEGIN(id, "$lte", &high);
+    BSON_APPEND_UTF8(&high, "run", r->run);
+    if (one) {
+        BSON_APPEND_DOCUMENT_BEGIN(&high, "owner", &owner);
+        BSON_APPEND_UTF8(&owner, r->name, r->value);
+        BSON_APPEND_MAXKEY(&owner, "~");
+        bson_append_document_end(&high, &owner);
+    } else
+        BSON_APPEND_MAXKEY(&high, "owner");
+    bson_append_document_end(id, &high);
+}
+
+static bool read_page(tf_ledger_reader *r, tf_error *err)
+{
+    tf_op op = tf_store_op(r->store, NULL, "read the ledger");
+    _cleanup_bson_ bson_t bounds = BSON_INITIALIZER;
+    append_bounds(r, &bounds);
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_DOCUMENT(&bounds));
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(PAGE), "hint", "{",
+                                                     "_id", BCON_INT32(1), "}");
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
+        tf_op_find(&op, tf_store_name(r->store, TF_LEDGER).text, filter, opts);
+    const bson_t *doc = NULL;
+    bson_t last, id;
+    int got;
+    tf_docs_clear(&r->page);
+    r->next = 0;
+    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
+        tf_docs_add(&r->page, doc);
+    if (got < 0)
+        return false;
+    bool more = r->page.count == PAGE, again = !more && r->value && !r->binaries;
+    bson_destroy(r->last);
+    r->last = NULL;
+    if (more) {
+        tf_docs_view(&r->page, PAGE - 1, &last);
+        if (!tf_field_view(&last, "_id", &id))
+            return tf_error_set(err, TF_ERR_DAMAGED, "an account of the ledger has no key");
+        r->last = bson_copy(&id);
+    }
+    r->ended = !more && !again;
+    r->binaries = r->binaries || again;
+    return true;
+}
+
+/* The server takes a text and a symbol for the same; and of those kept as binary only these are wanted. */
+static bool is_wanted(const tf_ledger_reader *r, const bson_t *row)
+{
+    bson_t owner;
+    bson_iter_t iter;
+    return !r->value || (tf_ledger_owner(row, &owner) && bson_iter_init_find(&iter, &owner, r->name) && BSON_ITER_HOLDS_UTF8(&iter) &&
+                         strcmp(bson_iter_utf8(&iter, NULL), r->value) == 0);
+}
+
+int tf_ledger_reader_next(tf_ledger_reader *reader, bson_t *row, tf_error *err)
+{
+    for (;;) {
+        while (reader->next < reader->page.count) {
+            tf_docs_view(&reader->page, reader->next++, row);
+            if (is_wanted(reader, row))
+                return 1;
+        }
+        if (reader->ended)
+            return 0;
+        if (!read_page(reader, err))
+            return -1;
+    }
+}
+
+void tf_ledger_reader_done(tf_ledger_reader *reader)
+{
+    tf_docs_done(&reader->page);
+    bson_destroy(reader->last);
+    reader->last = NULL;
+}

@@ -172,6 +172,8 @@ static void golden__a_repair_from_status_to_rollback(void **state)
     golden(f, "history", "history");
     golden_widths(f, "history-verify", "history --verify");
     golden_widths(f, "history-verify-head", "history --verify --head 9999:0000000000000000000000000000000000000000000000000000000000000000");
+    golden_widths(f, "ledger", "ledger 004");
+    golden(f, "ledger-user", "ledger 004 --user");
     golden(f, "down", "down --confirm --yes --workers 1 --max-lag 0");
     golden(f, "verify-down", "verify --workers 1");
     golden(f, "plan", "plan");
@@ -184,6 +186,7 @@ static void golden__what_changed_in_between(void **state)
     golden(f, "up-canary", "up --confirm --yes --canary 2 --workers 1 --max-lag 0");
     golden(f, "up-interrupted", "up --confirm --yes --max-lag 0");
     golden(f, "status-interrupted", "status");
+    golden(f, "ledger-interrupted", "ledger 004");
     golden(f, "up-resume", "up --confirm --yes --resume --workers 1 --max-lag 0");
     tf_tokens_update(f, "{\"_id\": 3}", "{\"$set\": {\"spent_at\": \"never\"}}");
     tf_tokens_delete(f, "{\"_id\": 4}");
@@ -230,6 +233,7 @@ static void golden__errors(void **state)
     golden(f, "error-command", "statsu");
     golden(f, "error-option", "up --cofirm");
     golden(f, "error-migration", "status 005");
+    golden(f, "error-ledger", "ledger 005");
     golden(f, "error-run", "verify 20260101t000000-004-000000");
     golden(f, "error-down", "down --confirm --yes");
     golden(f, "error-resume", "up --confirm --yes --resume --max-lag 0");

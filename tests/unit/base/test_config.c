@@ -175,8 +175,21 @@ static void config__mistakes_name_file_and_line(void **state)
          "Give a duration like 90s, 5m, 4h or 1d, from 1s to 1d.", 1, 0600},
         {"limit\n", "a line of the configuration is not of the form 'key = value'",
          "Keys are the names of options without dashes before them: 'alert-repeat = 4h'.", 1, 0600},
-        {"limit = 1\n[profile a]\n", "unknown section '[profile a]' in the configuration",
-         "Write all keys without sections.", 2, 0600},
+        {"limit = 1\n[profile a]\n", "'[profile a]' is not the beginning of a profile in the configuration",
+         "Write '[NAME]' alone on its line: letters, digits and . _ -, at most 64.", 2, 0600},
+        {"[a\n", "'[a' is not the beginning of a profile in the configuration",
+         "Write '[NAME]' alone on its line: letters, digits and . _ -, at most 64.", 1, 0600},
+        {"[a] limit = 1\n", "'[a] limit = 1' is not the beginning of a profile in the configuration",
+         "Write '[NAME]' alone on its line: letters, digits and . _ -, at most 64.", 1, 0600},
+        {"[]\n", "'[]' is not the beginning of a profile in the configuration",
+         "Write '[NAME]' alone on its line: letters, digits and . _ -, at most 64.", 1, 0600},
+        {"[a]\n[b]\n[a]\n", "the profile 'a' is there twice in the configuration", "Line 1 has it too: write its keys there.", 3, 0600},
+        {"limit = 1\n[b]\nlimet = 2\n", "unknown key 'limet' in the configuration", "Did you mean 'limit'?", 3, 0600},
+        {"[b]\nlimit = 1\nlimit = 2\n", "the key 'limit' is given twice in the configuration",
+         "Line 2 has it too: leave one of them out.", 3, 0600},
+        {"[b]\nprofile = b\n", "'profile' cannot be set in the configuration",
+         "It is for whoever runs the command to say: take it out.", 2, 0600},
+        {"[b]\nsecret = abc\n", "the configuration file holds a secret, and others than its owner may read it", "", 2, 0644},
         {"channel = date ; rm\n", "in a line of the configuration a blank stands before a ';'",
          "A comment has a line of its own; in a value write ';' without a blank before it.", 1, 0600},
         {"confirm = yes\n", "'confirm' cannot be set in the configuration",
@@ -303,6 +316,70 @@ static void config__secrets_are_not_taken_from_the_command_line(void **state)
     assert_string_equal(err.message, "option '--secret' would show the secret to everybody on this host");
 }
 
+/* ---- profiles ---- */
+
+static void profile__takes_the_place_of_what_stands_above(void **state)
+{
+    (void)state;
+    write_file("limit = 1\nonly = a\nonly = b\nchannel = c\n[test]\nlimit = 2\n[prod]\nlimit = 3\nonly = x\nother = y\ndb = live\n[empty]\n",
+               0600);
+    assert_true(PARSE("sample"));
+    assert_int_equal(ARGS->limit, 1);
+    assert_int_equal(ARGS->only.count, 2);
+    assert_null(now.globals.db);
+    assert_true(PARSE("sample", "--profile", "prod"));
+    assert_int_equal(ARGS->limit, 3);
+    assert_int_equal(ARGS->only.count, 1);
+    assert_string_equal(ARGS->only.items[0], "x");
+    assert_string_equal(ARGS->channel, "c");
+    assert_string_equal(now.globals.db, "live");
+    assert_true(PARSE("sample", "--profile=prod", "--limit", "9"));
+    assert_int_equal(ARGS->limit, 9);
+    assert_true(PARSE("sample", "--profile", "empty"));
+    assert_int_equal(ARGS->limit, 1);
+    setenv("TOKENFIX_PROFILE", "test", 1);
+    assert_true(PARSE("sample"));
+    assert_int_equal(ARGS->limit, 2);
+    assert_true(PARSE("sample", "--profile", "prod"));
+    assert_int_equal(ARGS->limit, 3);
+    unsetenv("TOKENFIX_PROFILE");
+}
+
+static void profile__that_is_not_there_is_an_error(void **state)
+{
+    (void)state;
+    write_file("[prod]\nlimit = 3\n", 0600);
+    assert_false(PARSE("sample", "--profile", "prd"));
+    assert_int_equal(err.code, TF_ERR_NOT_FOUND);
+    assert_string_equal(err.message, "there is no profile 'prd' in the configuration");
+    assert_string_equal(err.hint, "Did you mean 'prod'?");
+    assert_false(PARSE("sample", "--profile", ""));
+    unlink(path);
+    setenv("XDG_CONFIG_HOME", folder, 1);
+    const char *const arguments[] = {"tokenfix", "sample", "--profile", "prod", NULL};
+    assert_false(parse(arguments));
+    assert_int_equal(err.code, TF_ERR_NOT_FOUND);
+    unsetenv("XDG_CONFIG_HOME");
+}
+
+static void profile__is_kept_when_the_file_is_read_again(void **state)
+{
+    (void)state;
+    sample_args args = {0};
+    tf_options fresh;
+    tf_config config = {0};
+    bool connection = false;
+    write_file("limit = 1\n[prod]\nlimit = 2\nhost = a\n", 0600);
+    assert_true(PARSE("sample", "--profile", "prod"));
+    write_file("limit = 1\n[prod]\nlimit = 5\nhost = b\n", 0600);
+    tf_options_init(&fresh, options, &args);
+    assert_true(tf_command_reload(&now.globals, &fresh, &config, &connection, &err));
+    assert_int_equal(args.limit, 5);
+    assert_true(connection);
+    tf_options_done(&fresh);
+    tf_config_done(&config);
+}
+
 static void reload__takes_the_file_as_it_is_now(void **state)
 {
     (void)state;
@@ -385,6 +462,9 @@ int main(void)
         CONFIG_TEST(config__that_was_named_must_be_there),
         CONFIG_TEST(config__is_looked_for_at_home),
         CONFIG_TEST(config__secrets_are_not_taken_from_the_command_line),
+        CONFIG_TEST(profile__takes_the_place_of_what_stands_above),
+        CONFIG_TEST(profile__that_is_not_there_is_an_error),
+        CONFIG_TEST(profile__is_kept_when_the_file_is_read_again),
         CONFIG_TEST(reload__takes_the_file_as_it_is_now),
         CONFIG_TEST(reload__says_when_the_connection_would_be_another),
         CONFIG_TEST(reload__of_a_bad_file_fails_and_leaves_nothing),
