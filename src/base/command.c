@@ -21,8 +21,9 @@ const tf_option tf_global_options[] = {
            .metavar = "URI", .env = "TOKENFIX_URI", .secret = true),
     GLOBAL(STRING, uri_file, "uri-file", "File whose first line is the connection string; only its owner may read it.",
            .metavar = "FILE", .env = "TOKENFIX_URI_FILE"),
-    GLOBAL(STRING, db, "db", "Database to work on; otherwise the one the connection string names.", .letter = 'd',
-           .metavar = "NAME", .env = "TOKENFIX_DB"),
+    GLOBAL(LIST, dbs, "db",
+           "Database to work on; otherwise the one the connection string names. May be repeated: the command runs on one after the other.",
+           .letter = 'd', .metavar = "NAME", .env = "TOKENFIX_DB"),
     GLOBAL(STRING, state_db, "state-db",
            "Database for runs and backups; otherwise the --db with '_tokenfix' behind it.", .metavar = "NAME",
            .env = "TOKENFIX_STATE_DB"),
@@ -206,6 +207,45 @@ bool tf_command_reload(const tf_globals *globals, tf_options *options, tf_config
     return true;
 }
 
+/* A database that is named twice is one. */
+static void take_databases(tf_globals *globals)
+{
+    tf_strings *dbs = &globals->dbs;
+    size_t kept = 0;
+    for (size_t i = 0; i < dbs->count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < kept; j++)
+            known = known || strcmp(dbs->items[i], dbs->items[j]) == 0;
+        if (!known)
+            dbs->items[kept++] = dbs->items[i];
+    }
+    dbs->count = kept;
+    globals->db = kept ? dbs->items[0] : NULL;
+}
+
+/* The first option that was given and is for one database. */
+static const char *find_single(const tf_options *options)
+{
+    for (const tf_option *row = options->table; row && row->name; row++)
+        if (row->single && tf_options_source(options, row->name) > TF_SOURCE_DEFAULT)
+            return row->name;
+    return NULL;
+}
+
+static bool check_databases(const tf_invocation *in, tf_error *err)
+{
+    const char *single = NULL;
+    if (in->globals.dbs.count < 2 || in->command->flags & TF_CMD_ONCE)
+        return true;
+    if (in->command->flags & TF_CMD_NO_DATABASE)
+        tf_error_set(err, TF_ERR_USAGE, "command '%s' takes one '--db' at most", in->command->name);
+    else if ((single = find_single(&in->command_options)))
+        tf_error_set(err, TF_ERR_USAGE, "option '--%s' is for one database, and %zu are named", single, in->globals.dbs.count);
+    else
+        return true;
+    return tf_error_hint(err, "Call it once for each database.");
+}
+
 bool tf_command_parse(const tf_command *const *commands, int argc, char **argv, tf_invocation *in, tf_error *err)
 {
     tf_error local = {0};
@@ -227,8 +267,11 @@ bool tf_command_parse(const tf_command *const *commands, int argc, char **argv, 
     }
     if (in->globals.help || in->globals.version || !in->command)
         return true;
-    return tf_options_fill(&in->global_options, err) && tf_options_fill(&in->command_options, err) &&
-           (in->command->flags & TF_CMD_NO_DATABASE || configure(in, err)) && check_words(in, err);
+    if (!tf_options_fill(&in->global_options, err) || !tf_options_fill(&in->command_options, err) ||
+        (!(in->command->flags & TF_CMD_NO_DATABASE) && !configure(in, err)))
+        return false;
+    take_databases(&in->globals);
+    return check_words(in, err) && check_databases(in, err);
 }
 
 void tf_invocation_done(tf_invocation *in)

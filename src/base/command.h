@@ -23,7 +23,10 @@ typedef struct tf_command tf_command;
 typedef struct tf_globals {
     const char *config_file; /* as it was named; NULL: where it is looked for */
     const char *profile;     /* of the configuration; NULL: none */
-    const char *uri, *uri_file, *db, *state_db;
+    const char *uri, *uri_file, *state_db;
+    tf_strings dbs; /* as they were named, none of them twice */
+    const char *db; /* the one to work on now; NULL: none was named */
+    bool more;      /* others come after it: what is secret is needed again */
     const char *host; /* "name", "name:port", "set/name:port,name:port" */
     int64_t port;     /* 0: none given */
     const char *username, *password, *auth_source, *auth_mechanism;
@@ -48,7 +51,8 @@ enum {
     TF_CMD_WRITES = 1,        /* changes the repaired database */
     TF_CMD_NEEDS_CONFIRM = 2, /* has --confirm and --yes */
     TF_CMD_NEEDS_LEASE = 4,   /* runs one at a time */
-    TF_CMD_NO_DATABASE = 8    /* connects to nothing, and reads no configuration */
+    TF_CMD_NO_DATABASE = 8,   /* connects to nothing, and reads no configuration */
+    TF_CMD_ONCE = 16          /* runs once, however many databases are named */
 };
 
 struct tf_command {

@@ -249,6 +249,13 @@ bool tf_options_set(tf_options *options, const char *name, const char *value, tf
     return assign(options, row, value, source, err);
 }
 
+void tf_options_keep(const tf_options *options, const char *name, const char *value)
+{
+    tf_options same = *options; /* what it points to is the same */
+    tf_error ignored = {0};
+    tf_options_set(&same, name, value, TF_SOURCE_ENVIRONMENT, &ignored);
+}
+
 bool tf_options_have(const tf_options *options, const char *name)
 {
     return find(options, name, strlen(name), 0) != NULL;

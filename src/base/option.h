@@ -60,6 +60,7 @@ typedef struct tf_option {
                       argument too, where that is one of its words */
     bool secret;   /* the value is copied, and wiped where it came from */
     bool by_hand;  /* not to be set by a configuration file: a decision of the one who types */
+    bool single;   /* not together with several databases: it names one thing of one of them */
     bool no_flag;  /* a secret that the command line does not take, where others would see it; variable and file do */
 } tf_option;
 
@@ -137,6 +138,9 @@ bool tf_options_have(const tf_options *options, const char *name);
 /* Gives the rows of `to`, a fresh binding of the same table, the values that `from` has from flags and the environment. They
  * are borrowed from it. */
 void tf_options_repeat(const tf_options *from, tf_options *to);
+
+/* Gives the row `name` a value as if the environment had: for what was asked for on a terminal, and is needed once more. */
+void tf_options_keep(const tf_options *options, const char *name, const char *value);
 
 /* Fills what has no value yet from the environment, then from the defaults. */
 bool tf_options_fill(tf_options *options, tf_error *err);

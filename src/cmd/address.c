@@ -49,6 +49,23 @@ static bool twice(const char *one, const char *other, tf_error *err)
     return tf_error_hint(err, "Leave one of them out.");
 }
 
+/* A pipe gives its line once, and there may be several databases: it is kept until the last of them. */
+static bool read_file(const tf_globals *globals, char *out, tf_error *err)
+{
+    static char *kept;
+    bool good = kept || tf_secret_file_read(globals->uri_file, "the connection string", out, ADDRESS_MAX, err);
+    if (kept)
+        snprintf(out, ADDRESS_MAX, "%s", kept);
+    else if (good && globals->more)
+        kept = bson_strdup(out);
+    if (kept && !globals->more) {
+        explicit_bzero(kept, strlen(kept));
+        bson_free(kept);
+        kept = NULL;
+    }
+    return good;
+}
+
 static bool find_text(const tf_globals *globals, char *out, tf_source *source, tf_error *err)
 {
     tf_source uri = source_of(globals, "uri"), file = source_of(globals, "uri-file");
@@ -69,7 +86,7 @@ static bool find_text(const tf_globals *globals, char *out, tf_source *source, t
         return true;
     }
     if (file && file == *source)
-        return tf_secret_file_read(globals->uri_file, "the connection string", out, ADDRESS_MAX, err);
+        return read_file(globals, out, err);
     return address_from_host(globals, out, ADDRESS_MAX, err);
 }
 

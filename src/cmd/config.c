@@ -285,6 +285,7 @@ const tf_command tf_cmd_config = {
         "The configuration file that was read and its profile, then every option that has a value: from the command line, the environment, "
         "a line of the file, or by default. With COMMAND its options too, as it would be called without any. Secrets are hidden. It "
         "connects to nothing.",
+    .flags = TF_CMD_ONCE,
     .max_words = 2,
     .options = options,
     .args_size = sizeof(config_args),

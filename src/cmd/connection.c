@@ -42,12 +42,14 @@ static bool needs_password(const mongoc_uri_t *uri)
     return mongoc_uri_get_username(uri) != NULL;
 }
 
-static bool ask_password(mongoc_uri_t *uri, tf_error *err)
+static bool ask_password(const tf_globals *globals, mongoc_uri_t *uri, tf_error *err)
 {
     char question[128], password[1024];
     snprintf(question, sizeof question, "Password of %s: ", TF_WORD(mongoc_uri_get_username(uri)));
     bool answered = tf_prompt(question, false, password, sizeof password);
     bool good = answered && mongoc_uri_set_password(uri, password);
+    if (good && globals->more) /* the same user's, for the next database */
+        tf_options_keep(globals->options, "password", password);
     explicit_bzero(password, sizeof password);
     if (good)
         return true;
@@ -83,7 +85,7 @@ static bool set_credentials(const origin *from, mongoc_uri_t *uri, tf_error *err
         return tf_error_set(err, TF_ERR_USAGE,
                             "the user's name, the password or the mechanism is not usable: invalid UTF-8 or "
                             "unknown");
-    return given || (stored && !other_user) || !needs_password(uri) || ask_password(uri, err);
+    return given || (stored && !other_user) || !needs_password(uri) || ask_password(g, uri, err);
 }
 
 static bool set_file(const origin *from, mongoc_uri_t *uri, const char *option, const char *key, const char *path,

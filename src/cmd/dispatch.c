@@ -6,6 +6,7 @@
 #include "base/help.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "cmd/many.h"
 #include "cmd/version.h"
 #include "db/client.h"
 #include "report/output.h"
@@ -54,6 +55,8 @@ static int run(const tf_command *const *commands, tf_invocation *in)
         return 2;
     }
     tf_terminal_set_color(in->globals.no_color ? "never" : in->globals.color);
+    if (in->globals.dbs.count > 1 && !(in->command->flags & TF_CMD_ONCE))
+        return tf_many_run(in);
     return in->command->run(&in->globals, in->args, in->words_count, in->words);
 }
 

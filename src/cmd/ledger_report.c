@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "check/tally.h"
 #include "cmd/sheet.h"
+#include "db/id.h"
 #include "report/csv.h"
 #include "report/format.h"
 #include "report/json.h"
@@ -192,34 +193,48 @@ static void json_begin(tf_ledger_view *view, const tf_statement *whole)
     tf_append_time(&head, "endTime", view->run->ended_at);
     tf_terms_append(&view->terms, &head);
     tf_output_open();
-    fputs("\"data\": {", stdout);
+    fputs("\"data\": {\n    ", stdout);
     tf_json_print_members(stdout, &head, 2);
     fputs(",\n    \"accounts\": [", stdout);
     json_first = true;
 }
 
+static void append_status(const tf_ledger_view *view, const tf_sums *sums, size_t i, bson_t *array, uint32_t *n)
+{
+    _cleanup_bson_ bson_t one = BSON_INITIALIZER;
+    if (sums->status[i].value_type == BSON_TYPE_EOD)
+        BSON_APPEND_NULL(&one, "status");
+    else
+        BSON_APPEND_VALUE(&one, "status", &sums->status[i]);
+    BSON_APPEND_INT64(&one, "before", sums->before[i]);
+    BSON_APPEND_INT64(&one, "expected", sums->expected[i]);
+    if (view->known)
+        BSON_APPEND_INT64(&one, "after", sums->found[i]);
+    else
+        BSON_APPEND_NULL(&one, "after");
+    tf_array_append_document(array, n, &one);
+}
+
+/* Where a status stands in the ledger's list; behind all of them where it does not. */
+static size_t rank(const tf_ledger_view *view, const bson_value_t *status)
+{
+    const char **names = view->repair->ledger.statuses;
+    size_t i = 0;
+    while (names[i] && (status->value_type != BSON_TYPE_UTF8 || strcmp(names[i], status->value.v_utf8.str) != 0))
+        i++;
+    return i;
+}
+
+/* In the ledger's order: the server's is another each time. */
 static void append_statuses(const tf_ledger_view *view, const tf_sums *sums, bson_t *out)
 {
     bson_t array;
+    uint32_t n = 0;
     BSON_APPEND_ARRAY_BEGIN(out, "statuses", &array);
-    for (size_t i = 0; i < sums->count; i++) {
-        char buffer[16];
-        const char *key;
-        bson_t one;
-        bson_uint32_to_string((uint32_t)i, &key, buffer, sizeof buffer);
-        BSON_APPEND_DOCUMENT_BEGIN(&array, key, &one);
-        if (sums->status[i].value_type == BSON_TYPE_EOD)
-            BSON_APPEND_NULL(&one, "status");
-        else
-            BSON_APPEND_VALUE(&one, "status", &sums->status[i]);
-        BSON_APPEND_INT64(&one, "before", sums->before[i]);
-        BSON_APPEND_INT64(&one, "expected", sums->expected[i]);
-        if (view->known)
-            BSON_APPEND_INT64(&one, "after", sums->found[i]);
-        else
-            BSON_APPEND_NULL(&one, "after");
-        bson_append_document_end(&array, &one);
-    }
+    for (size_t wanted = 0; wanted <= TF_LEDGER_STATUSES_MAX; wanted++)
+        for (size_t i = 0; i < sums->count; i++)
+            if (rank(view, &sums->status[i]) == wanted)
+                append_status(view, sums, i, &array, &n);
     bson_append_array_end(out, &array);
 }
 
@@ -273,7 +288,7 @@ static void json_end(tf_ledger_view *view, const tf_statement *shown, const tf_s
         bson_append_utf8(&text, indexes[i], 1, lines[i], -1);
     bson_append_array_end(&part, &text);
     bson_append_document_end(&tail, &part);
-    fputs(json_first ? "]," : "\n    ],", stdout);
+    fputs(json_first ? "],\n    " : "\n    ],\n    ", stdout);
     tf_json_print_members(stdout, &tail, 2);
     fputs("\n  },", stdout);
     tf_output_close(NULL);

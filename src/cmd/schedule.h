@@ -20,7 +20,7 @@ typedef struct tf_audit_args {
 /* Rows for tf_audit_args. */
 #define TF_SCHEDULE_OPTIONS                                                                                               \
     TF_OPTION_DURATION(tf_audit_args, every_ms, "every", 100, 30 * INT64_C(86400000),                                  \
-                       "Stay, and audit again and again in this rhythm: 60s, 5m, 1h.", .metavar = "TIME",              \
+                       "Stay, and audit again and again in this rhythm: 60s, 5m, 1h.", .single = true, .metavar = "TIME",              \
                        .env = "TOKENFIX_EVERY"),                                                                       \
         TF_OPTION_STRING(tf_audit_args, jitter, "jitter",                                                              \
                          "With --every: begin each round up to this much later, at random (a tenth of --every).",      \

@@ -69,7 +69,8 @@ bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_mi
 {
     tf_connection *to = &session->connection;
     bool resolved = tf_connection_resolve(globals, to, err);
-    tf_options_forget(globals->options);
+    if (!globals->more)
+        tf_options_forget(globals->options);
     if (resolved)
         tf_connection_be_patient(to, session->patience_ms);
     bool good =

@@ -20,20 +20,20 @@ typedef struct tf_trail_args {
                        "With --verify: check the signatures with this key; may be repeated.", .metavar = "FILE"),      \
         TF_OPTION_STRING(type, trail.head, "head",                                                                     \
                          "With --verify: the trail must hold this event, which was written down elsewhere.",           \
-                         .metavar = "SEQ:HASH"),                                                                       \
+                         .single = true, .metavar = "SEQ:HASH"),                                                       \
         TF_OPTION_STRING(type, trail.file, "file",                                                                     \
                          "With --verify: examine a file that --export or --archive wrote, without a server.",          \
-                         .metavar = "FILE"),                                                                           \
+                         .single = true, .metavar = "FILE"),                                                           \
         TF_OPTION_STRING(type, trail.export_to, "export", "Write the audit trail into a new file, as JSON lines.",     \
-                         .metavar = "FILE"),                                                                           \
+                         .single = true, .metavar = "FILE"),                                                           \
         TF_OPTION_STRING(type, trail.archive, "archive",                                                               \
-                         "Write the old part of the audit trail into a new file, then remove it.", .metavar = "FILE"), \
+                         "Write the old part of the audit trail into a new file, then remove it.", .single = true, .metavar = "FILE"), \
         TF_OPTION_STRING(type, trail.older_than, "older-than",                                                         \
                          "With --archive: what is older than this; s, m, h, d, w or y (365 days), as in 90d.",         \
                          .metavar = "AGE"),                                                                            \
         TF_OPTION_STRING(type, trail.make_key, "make-key",                                                             \
                          "Make a key for --sign-key: FILE gets the private, FILE.pub the public half.",                \
-                         .metavar = "FILE")
+                         .single = true, .metavar = "FILE")
 
 /* Whether the options ask for anything of it; USAGE (in *err) where they contradict each other. */
 bool tf_trail_wants(const tf_trail_args *args, int words, tf_error *err);

@@ -262,9 +262,10 @@ void tf_json_print_members(FILE *out, const bson_t *doc, int depth)
     bson_iter_t iter;
     bool more = bson_iter_init(&iter, doc);
     for (bool first = true; more && bson_iter_next(&iter); first = false) {
-        if (!first)
+        if (!first) {
             fputc(',', out);
-        break_line(&w, depth);
+            break_line(&w, depth);
+        }
         print_text(out, bson_iter_key(&iter));
         fputs(": ", out);
         print_value(&w, &iter);

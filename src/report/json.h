@@ -14,8 +14,8 @@
  * is replaced by a string that says so. */
 void tf_json_print(FILE *out, const bson_t *doc);
 
-/* The members of an object without its braces, each on a line of its own behind a line end and `depth` times two blanks, commas
- * between them: for an answer that is written piece by piece. */
+/* The members of an object without its braces and with commas between them, each on a line of its own behind a line end and `depth`
+ * times two blanks, but the first where it stands: for an answer that is written piece by piece. */
 void tf_json_print_members(FILE *out, const bson_t *doc, int depth);
 
 /* An object on one line, without a line end. */

@@ -14,6 +14,15 @@ enum { LINE = 2048 };
 
 static int write_error; /* errno of the first failed write, known where it was seen */
 
+/* Of several databases: the one whose answer is written. */
+static struct {
+    bool many, json;
+    const char *db;   /* NULL: none */
+    size_t count;
+    bool answered;    /* its object was begun */
+    bool failed;      /* of one of them the answer is no success */
+} several;
+
 /* A write that fails sets the stream's error flag but not the reason; so the flush here asks for it. */
 static void flush(void)
 {
@@ -22,14 +31,41 @@ static void flush(void)
         write_error = errno ? errno : EIO;
 }
 
+/* Begins the object of an answer, or of one among several. */
+static void open_answer(void)
+{
+    if (!several.many || !several.json) {
+        fputs("{\n  ", stdout);
+        return;
+    }
+    bson_t name = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&name, "db", several.db ? several.db : "");
+    fputs(several.count++ ? ",\n      {\n        " : "\n      {\n        ", stdout);
+    tf_json_print_members(stdout, &name, 4);
+    fputs(",\n        ", stdout);
+    bson_destroy(&name);
+    several.answered = true;
+}
+
+static void print_answer(const bson_t *answer, bool success)
+{
+    several.failed = several.failed || !success;
+    if (several.many && several.json) {
+        open_answer();
+        tf_json_print_members(stdout, answer, 4);
+    } else {
+        tf_json_print(stdout, answer);
+    }
+    flush();
+}
+
 void tf_output_success(const bson_t *data)
 {
     bson_t answer = BSON_INITIALIZER;
     BSON_APPEND_BOOL(&answer, "success", true);
     BSON_APPEND_DOCUMENT(&answer, "data", data);
-    tf_json_print(stdout, &answer);
+    print_answer(&answer, true);
     bson_destroy(&answer);
-    flush();
 }
 
 static void append_text(bson_t *to, const char *name, const char *text)
@@ -87,14 +123,13 @@ static void error_as_json(const tf_error *err, const char *run, const bson_t *pr
     if (data)
         BSON_APPEND_DOCUMENT(&answer, "data", data);
     append_error(err, run, preview, &answer);
-    tf_json_print(stdout, &answer);
+    print_answer(&answer, false);
     bson_destroy(&answer);
-    flush();
 }
 
 void tf_output_open(void)
 {
-    fputs("{\n  ", stdout);
+    open_answer();
 }
 
 void tf_output_close(const tf_error *err)
@@ -103,9 +138,55 @@ void tf_output_close(const tf_error *err)
     BSON_APPEND_BOOL(&rest, "success", !err);
     if (err)
         append_error(err, NULL, NULL, &rest);
-    tf_json_print_members(stdout, &rest, 1);
-    fputs("\n}\n", stdout);
+    several.failed = several.failed || err;
+    fputs(several.answered ? "\n        " : "\n  ", stdout);
+    tf_json_print_members(stdout, &rest, several.answered ? 4 : 1);
+    if (!several.answered)
+        fputs("\n}\n", stdout);
     bson_destroy(&rest);
+    flush();
+}
+
+/* ---- several databases ---- */
+
+void tf_output_begin_many(bool json)
+{
+    several.many = true;
+    several.json = json;
+    if (json)
+        fputs("{\n  \"data\": {\n    \"databases\": [", stdout);
+}
+
+void tf_output_begin_one(const char *db)
+{
+    several.db = db;
+    several.answered = false;
+}
+
+void tf_output_end_one(int exit)
+{
+    bson_t rest = BSON_INITIALIZER;
+    several.failed = several.failed || (exit != 0 && exit != 3);
+    BSON_APPEND_INT32(&rest, "exit", exit);
+    if (several.json) {
+        if (!several.answered)
+            open_answer();
+        else
+            fputs(",\n        ", stdout);
+        tf_json_print_members(stdout, &rest, 4);
+        fputs("\n      }", stdout);
+    }
+    bson_destroy(&rest);
+    several.db = NULL;
+    several.answered = false;
+    flush();
+}
+
+void tf_output_end_many(int exit)
+{
+    if (several.json)
+        printf("%s],\n    \"exit\": %d\n  },\n  \"success\": %s\n}\n", several.count ? "\n    " : "", exit, several.failed ? "false" : "true");
+    several.many = false;
     flush();
 }
 
@@ -113,7 +194,11 @@ void tf_output_close(const tf_error *err)
 static void line(const char *label, const char *color, size_t indent, const char *text)
 {
     tf_terminal terminal = tf_terminal_of(stderr);
-    char redacted[LINE], clean[LINE];
+    char redacted[LINE], clean[LINE], named[LINE + 80];
+    if (several.db && strncmp(label, "tokenfix: ", 10) == 0) {
+        snprintf(named, sizeof named, "%s: %s", several.db, text);
+        text = named;
+    }
     tf_text_clean(tf_redact_text(text, redacted, sizeof redacted), clean, sizeof clean);
     if (terminal.color)
         fprintf(stderr, "\033[%sm%s\033[0m", color, label);

@@ -25,6 +25,16 @@ int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, 
 void tf_output_open(void);
 void tf_output_close(const tf_error *err);
 
+/*
+ * Several databases, one after the other. From tf_output_begin_many to tf_output_end_many every answer becomes one of the
+ * objects of data.databases, with the database's name and exit status; without `json` messages on standard error name the
+ * database.
+ */
+void tf_output_begin_many(bool json);
+void tf_output_begin_one(const char *db);
+void tf_output_end_one(int exit);
+void tf_output_end_many(int exit);
+
 /* A line on standard error: "tokenfix: warning: …" / "tokenfix: …", wrapped. */
 void tf_output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void tf_output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

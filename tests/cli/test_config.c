@@ -22,7 +22,6 @@ static int teardown(void **state)
 {
     place *p = *state;
     tf_folder_remove(p->folder);
-    free(p->folder);
     return 0;
 }
 
@@ -126,7 +125,7 @@ static void config__of_a_command_has_its_options_too(void **state)
     p = CONFIG(at, "up", "--all");
     assert_has(p->out, "canary");
     tf_program_free(p);
-    p = CONFIG(at, "sandbox", "start");
+    p = CONFIG(at, "sandbox", "start", "--all");
     assert_exit(p, 0);
     assert_has(p->out, "members");
     tf_program_free(p);
