@@ -6,6 +6,8 @@
 #include "base/text.h"
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 #define GLOBAL(kind, field, ...) TF_OPTION_##kind(tf_globals, field, __VA_ARGS__)
 
@@ -63,6 +65,14 @@ const tf_option tf_global_options[] = {
            "File with the Ed25519 private key that signs what is written to the audit trail; only its owner may read it.",
            .metavar = "FILE", .env = "TOKENFIX_SIGN_KEY"),
     GLOBAL(FLAG, json, "json", "Print one JSON object on standard output.", .env = "TOKENFIX_JSON"),
+    GLOBAL(CHOICE, log_format, "log-format", log_formats,
+           "How messages are written on standard error and into --log-file: for people, or a JSON object on each line. Under systemd the "
+           "journal gets them, unless this is given.",
+           .fallback = "text", .env = "TOKENFIX_LOG_FORMAT"),
+    GLOBAL(STRING, log_file, "log-file", "Append messages to this file too, each with its time and level.", .metavar = "FILE",
+           .env = "TOKENFIX_LOG_FILE"),
+    GLOBAL(CHOICE, log_level, "log-level", log_levels, "Leave out of the log what is less grave.", .fallback = "info",
+           .env = "TOKENFIX_LOG_LEVEL"),
     GLOBAL(CHOICE, color, "color", colors, "When to use colours. NO_COLOR is honoured.", .fallback = "auto",
            .env = "TOKENFIX_COLOR"),
     GLOBAL(FLAG, no_color, "no-color", "The same as --color never."),

@@ -38,6 +38,7 @@ typedef struct tf_globals {
     bool sign;            /* nothing is written to the audit trail without a signature */
     const char *sign_key; /* file; NULL: events are not signed */
     bool json;
+    const char *log_format, *log_file, *log_level; /* "text", "json"; NULL: none; report/log.h */
     const char *color; /* "auto", "always", "never" */
     bool no_color, quiet, verbose, help, version;
 

@@ -3,12 +3,14 @@
 #include <malloc.h>
 #include <mongoc/mongoc.h>
 
+#include "base/clock.h"
 #include "base/help.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "cmd/many.h"
 #include "cmd/version.h"
 #include "db/client.h"
+#include "report/log.h"
 #include "report/output.h"
 #include "report/terminal.h"
 
@@ -38,6 +40,39 @@ static int show_help(const tf_command *const *commands, const tf_invocation *in)
     return 0;
 }
 
+static int execute(tf_invocation *in)
+{
+    if (in->globals.dbs.count > 1 && !(in->command->flags & TF_CMD_ONCE))
+        return tf_many_run(in);
+    return in->command->run(&in->globals, in->args, in->words_count, in->words);
+}
+
+/* That it began and how it ended stands in the log only: who typed the command knows. */
+static int logged(tf_invocation *in)
+{
+    char command[64];
+    tf_error err = {0};
+    const tf_log_options wanted = {.file = in->globals.log_file,
+                                   .json = strcmp(in->globals.log_format, "json") == 0,
+                                   .chosen = tf_options_source(&in->global_options, "log-format") > TF_SOURCE_DEFAULT,
+                                   .level = in->globals.log_level};
+    if (!tf_log_open(&wanted, &err))
+        return tf_output_error(&err, NULL, NULL, in->globals.json);
+    int64_t start = tf_clock_ms();
+    snprintf(command, sizeof command, "%s%s%s", in->group ? in->group->name : "", in->group ? " " : "", in->command->name);
+    tf_log_fields fields = {.command = command};
+    tf_log_about(in->globals.dbs.count > 1 ? NULL : in->globals.db);
+    tf_log(TF_LOG_INFO, &fields, "'%s' begins", command);
+    int status = execute(in);
+    fields.ended = true;
+    fields.exit = status;
+    fields.elapsed_ms = tf_clock_ms() - start;
+    if (in->globals.dbs.count > 1)
+        tf_log_about(NULL);
+    tf_log(TF_LOG_INFO, &fields, "'%s' ends with %d: %s", command, status, tf_exit_meaning(status) ? tf_exit_meaning(status) : "");
+    return status;
+}
+
 static int run(const tf_command *const *commands, tf_invocation *in)
 {
     if (in->globals.help)
@@ -55,9 +90,7 @@ static int run(const tf_command *const *commands, tf_invocation *in)
         return 2;
     }
     tf_terminal_set_color(in->globals.no_color ? "never" : in->globals.color);
-    if (in->globals.dbs.count > 1 && !(in->command->flags & TF_CMD_ONCE))
-        return tf_many_run(in);
-    return in->command->run(&in->globals, in->args, in->words_count, in->words);
+    return logged(in);
 }
 
 int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
@@ -75,6 +108,7 @@ int tf_dispatch(const tf_command *const *commands, int argc, char **argv)
     tf_client_begin();
     int status = tf_command_parse(commands, argc, argv, &in, &err) ? run(commands, &in)
                                                                    : tf_output_error(&err, NULL, NULL, json);
+    tf_log_close(); /* its file's name may be the configuration's */
     tf_invocation_done(&in);
     tf_client_end();
     return tf_output_finish(status);

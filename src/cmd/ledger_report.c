@@ -49,8 +49,10 @@ static size_t prove_balances(const tf_ledger_view *view, const tf_statement_proo
     snprintf(sum, sizeof sum, "%s before %s %s %s = %s", TF_NUMBER(terms, whole->before), whole->change > 0 ? "+" : "-",
              TF_NUMBER(terms, tf_sums_magnitude(whole->change)), tf_ledger_verb(view), TF_NUMBER(terms, expected));
     if (!view->known) {
-        snprintf(out[0], TF_LEDGER_LINE, "Not proven: run %s is %s; balances after are recorded when a run is completed.", view->run->id,
-                 tf_state_name(view->run->state));
+        snprintf(out[0], TF_LEDGER_LINE,
+                 "Not proven: run %s is %s; what was %s and the balances after are recorded when a run is completed. Its batches moved %s of %s.",
+                 view->run->id, tf_state_name(view->run->state), tf_ledger_verb(view), TF_AMOUNT(terms, proof->amount),
+                 TF_DOCUMENTS(terms, proof->documents));
         return 1;
     }
     if (whole->explained + whole->unexplained == 0) {
@@ -115,10 +117,12 @@ static void csv_begin(tf_ledger_view *view, const tf_statement *whole)
 static void csv_line(const tf_ledger_view *view, const tf_entry *e, const char *result)
 {
     csv_amount(view, e->before, true);
-    csv_amount(view, e->moved, true);
+    csv_amount(view, e->moved, view->known);
     csv_amount(view, e->others, view->known);
     csv_amount(view, e->after, view->known);
-    printf("%" PRId64 ",", e->documents);
+    if (view->known)
+        printf("%" PRId64, e->documents);
+    putchar(',');
     tf_csv_field(stdout, view->terms.unit, false);
     tf_csv_field(stdout, result, true);
 }
@@ -166,18 +170,22 @@ const tf_ledger_format tf_ledger_csv = {.begin = csv_begin, .entry = csv_entry, 
 
 static bool json_first; /* no entry was written yet */
 
-static void append_amounts(const tf_ledger_view *view, int64_t before, int64_t moved, int64_t others, int64_t after, int64_t documents, bson_t *out)
+/* What a run has done is recorded when it is completed. */
+static void append_known(const tf_ledger_view *view, const char *name, int64_t value, bson_t *out)
 {
-    BSON_APPEND_INT64(out, "before", before);
-    BSON_APPEND_INT64(out, tf_ledger_verb(view), moved);
-    if (view->known) {
-        BSON_APPEND_INT64(out, "others", others);
-        BSON_APPEND_INT64(out, "after", after);
-    } else {
-        BSON_APPEND_NULL(out, "others");
-        BSON_APPEND_NULL(out, "after");
-    }
-    BSON_APPEND_INT64(out, "documents", documents);
+    if (view->known)
+        BSON_APPEND_INT64(out, name, value);
+    else
+        BSON_APPEND_NULL(out, name);
+}
+
+static void append_amounts(const tf_ledger_view *view, const tf_entry *e, bson_t *out)
+{
+    BSON_APPEND_INT64(out, "before", e->before);
+    append_known(view, tf_ledger_verb(view), e->moved, out);
+    append_known(view, "others", e->others, out);
+    append_known(view, "after", e->after, out);
+    append_known(view, "documents", e->documents, out);
 }
 
 static void json_begin(tf_ledger_view *view, const tf_statement *whole)
@@ -207,11 +215,8 @@ static void append_status(const tf_ledger_view *view, const tf_sums *sums, size_
     else
         BSON_APPEND_VALUE(&one, "status", &sums->status[i]);
     BSON_APPEND_INT64(&one, "before", sums->before[i]);
-    BSON_APPEND_INT64(&one, "expected", sums->expected[i]);
-    if (view->known)
-        BSON_APPEND_INT64(&one, "after", sums->found[i]);
-    else
-        BSON_APPEND_NULL(&one, "after");
+    append_known(view, "expected", sums->expected[i], &one);
+    append_known(view, "after", sums->found[i], &one);
     tf_array_append_document(array, n, &one);
 }
 
@@ -244,7 +249,7 @@ static bool json_entry(void *arg, const tf_entry *e, tf_error *err)
     _cleanup_bson_ bson_t line = BSON_INITIALIZER;
     (void)err;
     bson_concat(&line, e->owner);
-    append_amounts(view, e->before, e->moved, e->others, e->after, e->documents, &line);
+    append_amounts(view, e, &line);
     tf_append_text(&line, "difference", result_of(e));
     if (e->sums)
         append_statuses(view, e->sums, &line);
@@ -256,6 +261,7 @@ static bool json_entry(void *arg, const tf_entry *e, tf_error *err)
 
 static void json_end(tf_ledger_view *view, const tf_statement *shown, const tf_statement_proof *proof, const tf_statement *whole)
 {
+    const tf_entry sum = {.before = shown->before, .moved = shown->moved, .others = shown->others, .after = shown->after, .documents = shown->documents};
     static const char *const indexes[TF_LEDGER_LINES] = {"0", "1", "2"};
     char lines[TF_LEDGER_LINES][TF_LEDGER_LINE];
     size_t count = tf_ledger_proof_lines(view, proof, whole, lines);
@@ -264,22 +270,19 @@ static void json_end(tf_ledger_view *view, const tf_statement *shown, const tf_s
     BSON_APPEND_DOCUMENT_BEGIN(&tail, "total", &part);
     BSON_APPEND_INT64(&part, "accounts", shown->accounts);
     BSON_APPEND_INT64(&part, "owners", shown->owners);
-    append_amounts(view, shown->before, shown->moved, shown->others, shown->after, shown->documents, &part);
+    append_amounts(view, &sum, &part);
     bson_append_document_end(&tail, &part);
     BSON_APPEND_DOCUMENT_BEGIN(&tail, "proof", &part);
     BSON_APPEND_UTF8(&part, "verdict", verdict_of(proof));
     BSON_APPEND_BOOL(&part, "ok", proof->verdict == TF_STATEMENT_AGREES);
     BSON_APPEND_INT64(&part, "before", whole->before);
-    BSON_APPEND_INT64(&part, "change", whole->change);
-    BSON_APPEND_INT64(&part, "expected", tf_number_sum(whole->before, whole->change));
-    if (view->known)
-        BSON_APPEND_INT64(&part, "after", whole->after);
-    else
-        BSON_APPEND_NULL(&part, "after");
+    append_known(view, "change", whole->change, &part);
+    append_known(view, "expected", tf_number_sum(whole->before, whole->change), &part);
+    append_known(view, "after", whole->after, &part);
     BSON_APPEND_INT64(&part, "explained", whole->explained);
     BSON_APPEND_INT64(&part, "unexplained", whole->unexplained);
     BSON_APPEND_INT64(&part, "unexplainedAmount", whole->unexplained_amount);
-    BSON_APPEND_INT64(&part, "accountsAmount", whole->moved);
+    append_known(view, "accountsAmount", whole->moved, &part);
     BSON_APPEND_INT64(&part, "batchesAmount", proof->amount);
     BSON_APPEND_INT64(&part, "runAmount", proof->run_amount);
     BSON_APPEND_INT64(&part, "batches", proof->batches);

@@ -18,10 +18,10 @@ static size_t larger(size_t a, size_t b)
 static void numbers_of(const tf_ledger_view *view, const tf_entry *e, char out[NUMBERS][TF_TERMS_TEXT])
 {
     tf_terms_number(&view->terms, e->before, out[BEFORE]);
-    tf_terms_number(&view->terms, e->moved, out[MOVED]);
-    snprintf(out[OTHERS], TF_TERMS_TEXT, "-");
-    snprintf(out[AFTER], TF_TERMS_TEXT, "-");
+    for (size_t i = MOVED; i < NUMBERS; i++)
+        snprintf(out[i], TF_TERMS_TEXT, "-");
     if (view->known) {
+        tf_terms_number(&view->terms, e->moved, out[MOVED]);
         tf_terms_number(&view->terms, e->others, out[OTHERS]);
         tf_terms_number(&view->terms, e->after, out[AFTER]);
     }
@@ -179,19 +179,20 @@ static bool table_entry(void *arg, const tf_entry *e, tf_error *err)
 
 static void table_end(tf_ledger_view *view, const tf_statement *shown, const tf_statement_proof *proof, const tf_statement *whole)
 {
-    char numbers[NUMBERS][TF_TERMS_TEXT], lines[TF_LEDGER_LINES][TF_LEDGER_LINE], line[256];
+    char numbers[NUMBERS][TF_TERMS_TEXT], lines[TF_LEDGER_LINES][TF_LEDGER_LINE], line[512], done[200] = "";
     size_t width = tf_terminal_of(stdout).width, count = tf_ledger_proof_lines(view, proof, whole, lines);
     const char *list[TF_LEDGER_OWNERS_MAX] = {"total", "", "", ""};
     const tf_entry sum = sum_of(shown);
     numbers_of(view, &sum, numbers);
     if (shown->accounts)
         print_line(view, list, numbers);
-    snprintf(line, sizeof line, "%s%s account%s of %s user%s; %s %s.", shown->accounts ? "\n" : "", TF_COUNT(shown->accounts),
-             shown->accounts == 1 ? "" : "s", TF_COUNT(shown->owners), shown->owners == 1 ? "" : "s",
-             TF_DOCUMENTS(&view->terms, shown->documents), tf_ledger_verb(view));
+    if (view->known)
+        snprintf(done, sizeof done, "; %s %s", TF_DOCUMENTS(&view->terms, shown->documents), tf_ledger_verb(view));
+    snprintf(line, sizeof line, "%s%s account%s of %s user%s%s.", shown->accounts ? "\n" : "", TF_COUNT(shown->accounts),
+             shown->accounts == 1 ? "" : "s", TF_COUNT(shown->owners), shown->owners == 1 ? "" : "s", done);
     tf_text_wrap(stdout, line, 0, 0, width);
     for (size_t i = 0; i < count; i++)
-        tf_text_wrap(stdout, lines[i], 0, 2, width);
+        tf_text_wrap(stdout, lines[i], 0, 0, width);
 }
 
 static void table_fail(tf_ledger_view *view, const tf_error *err)

@@ -4,6 +4,7 @@
 
 #include "cmd/secret_file.h"
 #include "cmd/version.h"
+#include "report/log.h"
 #include "report/output.h"
 
 /* What a phase of the engine is called on the progress line. */
@@ -45,6 +46,8 @@ static void show_message(void *arg, const char *text)
         tf_progress_say(session->progress, "tokenfix: %s", text);
     else if (!(session->progress_flags & TF_PROGRESS_QUIET))
         tf_output_note("%s", text);
+    else
+        tf_log(TF_LOG_INFO, NULL, "%s", text);
 }
 
 /* Each pause is said once; while it lasts its reason stands behind the bar. */
@@ -71,6 +74,8 @@ bool tf_session_open(tf_session *session, const tf_globals *globals, const tf_mi
     bool resolved = tf_connection_resolve(globals, to, err);
     if (!globals->more)
         tf_options_forget(globals->options);
+    if (resolved)
+        tf_log_about(to->db);
     if (resolved)
         tf_connection_be_patient(to, session->patience_ms);
     bool good =

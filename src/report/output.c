@@ -7,6 +7,7 @@
 #include "base/redact.h"
 #include "base/text.h"
 #include "report/json.h"
+#include "report/log.h"
 #include "report/terminal.h"
 
 /* Errors are 512 bytes at most; hiding a password may lengthen them. */
@@ -99,6 +100,12 @@ static const char *hint_of(const tf_error *err)
     }
 }
 
+static void log_error(const tf_error *err, const char *run)
+{
+    const tf_log_fields fields = {.code = tf_error_name(err->code), .detail = err->detail, .hint = hint_of(err), .run = run};
+    tf_log(TF_LOG_ERROR, &fields, "%s", err->message);
+}
+
 static void append_error(const tf_error *err, const char *run, const bson_t *preview, bson_t *answer)
 {
     bson_t error;
@@ -135,6 +142,8 @@ void tf_output_open(void)
 void tf_output_close(const tf_error *err)
 {
     bson_t rest = BSON_INITIALIZER;
+    if (err)
+        log_error(err, NULL);
     BSON_APPEND_BOOL(&rest, "success", !err);
     if (err)
         append_error(err, NULL, NULL, &rest);
@@ -161,6 +170,7 @@ void tf_output_begin_one(const char *db)
 {
     several.db = db;
     several.answered = false;
+    tf_log_about(db);
 }
 
 void tf_output_end_one(int exit)
@@ -179,6 +189,7 @@ void tf_output_end_one(int exit)
     bson_destroy(&rest);
     several.db = NULL;
     several.answered = false;
+    tf_log_about(NULL);
     flush();
 }
 
@@ -209,9 +220,10 @@ static void line(const char *label, const char *color, size_t indent, const char
 
 static int output(const tf_error *err, const char *run, const bson_t *preview, const bson_t *data, bool json)
 {
+    log_error(err, run);
     if (json) {
         error_as_json(err, run, preview, data);
-    } else {
+    } else if (!tf_log_has_stderr()) {
         fflush(stdout);
         line("tokenfix: ", "1;31", 2, err->message);
         if (err->detail[0] && strcmp(err->detail, err->message) != 0)
@@ -232,21 +244,23 @@ int tf_output_failure(const tf_error *err, const char *run, const bson_t *data, 
     return output(err, run, NULL, data, json);
 }
 
-static void message(const char *label, const char *color, const char *format, va_list args)
-    __attribute__((format(printf, 3, 0)));
-static void message(const char *label, const char *color, const char *format, va_list args)
+static void message(tf_log_level level, const char *label, const char *color, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+static void message(tf_log_level level, const char *label, const char *color, const char *format, va_list args)
 {
     char text[LINE];
     vsnprintf(text, sizeof text, format, args);
     fflush(stdout);
-    line(label, color, 2, text);
+    tf_log(level, NULL, "%s", text);
+    if (!tf_log_has_stderr())
+        line(label, color, 2, text);
 }
 
 void tf_output_warning(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    message("tokenfix: warning: ", "1;33", format, args);
+    message(TF_LOG_WARNING, "tokenfix: warning: ", "1;33", format, args);
     va_end(args);
 }
 
@@ -254,7 +268,7 @@ void tf_output_note(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    message("tokenfix: ", "1", format, args);
+    message(TF_LOG_INFO, "tokenfix: ", "1", format, args);
     va_end(args);
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "report/format.h"
+#include "report/log.h"
 #include "report/terminal.h"
 
 enum { REDRAW_MS = 100, LINE_MS = 5000, TEXT_MAX = 1024, BAR_MAX = 40, BAR_MIN = 8 };
@@ -16,6 +17,7 @@ struct tf_progress {
     char note[160];
     unsigned flags;
     bool bar;     /* redraws one line */
+    bool is_log;  /* standard error is the log's: nothing is drawn there */
     bool started; /* the first value is known: the rate counts from there */
     bool drawn;   /* something stands on the line / was printed */
     int64_t start, next;
@@ -28,7 +30,8 @@ tf_progress *tf_progress_new(const char *label, int64_t total, unsigned flags)
     p->label = bson_strdup(label);
     p->terminal = tf_terminal_of(stderr);
     p->flags = flags;
-    p->bar = p->terminal.interactive && !(flags & (TF_PROGRESS_LINES | TF_PROGRESS_QUIET));
+    p->is_log = tf_log_has_stderr();
+    p->bar = p->terminal.interactive && !p->is_log && !(flags & (TF_PROGRESS_LINES | TF_PROGRESS_QUIET));
     p->state = (tf_progress_state){.label = p->label, .note = p->note, .total = total};
     p->start = tf_clock_ms();
     p->next = p->start + (p->bar ? 0 : LINE_MS);
@@ -90,7 +93,9 @@ static void draw(tf_progress *p)
     size_t width = p->bar ? p->terminal.width - 1 : 0;
     p->state.elapsed_ms = tf_clock_ms() - p->start;
     tf_progress_render(&p->state, width, p->terminal.utf8, text, sizeof text);
-    if (!p->bar) {
+    if (!p->bar && p->is_log) {
+        tf_log(TF_LOG_DEBUG, NULL, "%s", text);
+    } else if (!p->bar) {
         fprintf(stderr, "%s\n", text);
     } else {
         if (tf_text_width(text) > width) /* without a bar; ASCII but for the note: bytes are columns enough */
@@ -128,12 +133,13 @@ void tf_progress_set(tf_progress *p, int64_t done, int64_t total, const char *no
 void tf_progress_say(tf_progress *p, const char *format, ...)
 {
     char text[TEXT_MAX], clean[TEXT_MAX];
-    if (p->flags & TF_PROGRESS_QUIET)
-        return;
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    tf_log(TF_LOG_INFO, NULL, "%s", strncmp(text, "tokenfix: ", 10) == 0 ? text + 10 : text);
+    if (p->flags & TF_PROGRESS_QUIET || p->is_log)
+        return;
     if (p->bar && p->drawn)
         fputs("\r\033[K", stderr);
     tf_text_wrap(stderr, tf_text_clean(text, clean, sizeof clean), 0, 0, p->terminal.width);

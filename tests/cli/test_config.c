@@ -127,7 +127,7 @@ static void config__of_a_command_has_its_options_too(void **state)
     tf_program_free(p);
     p = CONFIG(at, "sandbox", "start", "--all");
     assert_exit(p, 0);
-    assert_has(p->out, "members");
+    assert_has(p->out, "standalone");
     tf_program_free(p);
 }
 

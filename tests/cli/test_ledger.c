@@ -165,6 +165,8 @@ static void ledger__of_an_unfinished_run_is_not_proven(void **state)
     p = LEDGER(f, "004");
     assert_exit(p, 3);
     assert_has(p->out, "Not proven: run ");
+    assert_has(p->out, "Its batches moved ");
+    assert_has(LEDGER(f, "004", "--format", "csv")->out, "\"total\",\"\",\"\",237,,,,,\"sat\",\"\"\r\n");
     assert_exit(tf_up(f, "--resume"), 0);
     assert_exit(LEDGER(f, "004"), 0);
 }
