@@ -73,7 +73,8 @@ static tf_program *run_in(tf_fixture *f, const char *folder, const char *name, c
 static void compare(tf_fixture *f, const char *folder, const char *name)
 {
     static const char *const commands[][5] = {
-        {"history"}, {"verify"}, {"status"}, {"plan"}, {"history", "004", "--json"}};
+        {"history"}, {"verify"}, {"status"}, {"plan"}, {"history", "004", "--json"}, {"ledger", "004"},
+        {"ledger", "004", "--json"}, {"ledger", "004", "--format", "csv"}, {"config", "up", "--all"}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         tf_program *here = tf_program_exec(f, &(tf_program_options){.argv = commands[i]});
         tf_program *there = run_in(f, folder, name, commands[i]);

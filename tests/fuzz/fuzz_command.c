@@ -18,7 +18,8 @@ enum { ARGUMENTS = 64, VARIABLES = 16 };
 
 static const tf_command *const commands[] = {
     &tf_cmd_status,  &tf_cmd_preview, &tf_cmd_validate, &tf_cmd_up,   &tf_cmd_verify,  &tf_cmd_down, &tf_cmd_history,
-    &tf_cmd_plan,    &tf_cmd_create,  &tf_cmd_sandbox,  &tf_cmd_help, &tf_cmd_version, &tf_cmd_audit, NULL,
+    &tf_cmd_plan,    &tf_cmd_create,  &tf_cmd_sandbox,  &tf_cmd_help, &tf_cmd_version, &tf_cmd_audit,
+    &tf_cmd_ledger,  &tf_cmd_config,  NULL,
 };
 
 static size_t occurrences(char **argv, int argc, const char *word)

@@ -36,12 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(fd >= 0 && fchmod(fd, 0600) == 0 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     for (size_t i = 0; commands[i]; i++) {
-        char *argv[] = {(char[]){"tokenfix"}, (char[]){"--config"}, path, NULL, NULL}, name[32];
+        char *argv[] = {(char[]){"tokenfix"}, (char[]){"--config"}, path, NULL, (char[]){"--profile"}, (char[]){"s"}, NULL}, name[32];
+        int argc = i % 2 ? 6 : 4; /* with and without a profile */
         snprintf(name, sizeof name, "%s", commands[i]->name);
         argv[3] = name;
         tf_invocation in = {0};
         tf_error err = {0};
-        bool good = tf_command_parse(commands, 4, argv, &in, &err);
+        bool good = tf_command_parse(commands, argc, argv, &in, &err);
         FUZZ_CHECK(good == (err.code == TF_ERR_OK));
         FUZZ_CHECK(good || (err.message[0] && tf_error_exit(err.code) == 2));
         if (good) {

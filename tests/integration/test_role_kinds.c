@@ -34,6 +34,7 @@ static void role__of_an_audit_lets_everything_be_looked_at(void **state)
     SUCCEEDS(f, uri, "verify");
     SUCCEEDS(f, uri, "history");
     SUCCEEDS(f, uri, "history", backup + strlen("backup_"));
+    SUCCEEDS(f, uri, "ledger", "004");
     SUCCEEDS(f, uri, "plan");
     _cleanup_free_ char *after = hash_of_all(f->client);
     assert_string_equal(before, after);
