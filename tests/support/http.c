@@ -167,12 +167,18 @@ static void serve(http_server *server, int fd)
             return;
         }
     }
+    char *text = read_request(&p);
+    if (!*text) { /* who does not trust our certificate says nothing more; of another host's it notices that after the handshake */
+        bson_free(text);
+        close_peer(p);
+        return;
+    }
     pthread_mutex_lock(&server->mutex);
     int how = *server->script;
     if (server->script[1] != -1)
         server->script++;
     pthread_mutex_unlock(&server->mutex);
-    keep(server, read_request(&p));
+    keep(server, text);
     if (answer(server, &p, how) || server->held_count == HELD) {
         shutdown(fd, SHUT_WR);
         close_peer(p);
