@@ -10,9 +10,12 @@ static const char rules[] = "A line is a key and its value, \"key = value\". Key
                             "ones and the commands' own, written with - or _. "
                             "An option that may be repeated has a line for each value. A comment has a line of its "
                             "own, which begins with # or ;.\n\n"
+                            "A line [NAME] begins a profile. What stands above all of them holds always; the keys of a "
+                            "profile hold where --profile or the variable TOKENFIX_PROFILE names it, and take the place "
+                            "of those above, a list as a whole.\n\n"
                             "What is typed wins over the environment, that over the file, that over the default.\n\n"
-                            "A key that no command knows, a value out of range, a key given twice: each is an error "
-                            "that names file and line. What only the "
+                            "A key that no command knows, a value out of range, a key given twice in the same profile: each is an error "
+                            "that names file and line, unknown keys in the profiles that do not hold too. What only the "
                             "one who types can decide, to confirm or to resume, cannot stand there.\n\n"
                             "The file must belong to its reader or to root and be writable by nobody else; where it "
                             "holds a secret, nobody else may read it "
@@ -57,7 +60,7 @@ void tf_manual_config(FILE *out, const tf_command *const *commands)
     tf_manual_title(out, "tokenfix.conf", 5);
     tf_manual_name(out, "tokenfix.conf", "settings of tokenfix");
     fprintf(out, ".SH SYNOPSIS\n.EX\nuri\\-file = /etc/tokenfix/uri\ndb = wallet\n# for "
-                 "\\(dqaudit\\(dq\nalert\\-repeat = 4h\n.EE\n"
+                 "\\(dqaudit\\(dq\nalert\\-repeat = 4h\n[test]\nhost = localhost\n.EE\n"
                  ".SH DESCRIPTION\n");
     tf_roff_text(out, places);
     fprintf(out, ".SH SYNTAX\n");

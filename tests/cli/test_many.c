@@ -220,6 +220,22 @@ static void many__are_reached_with_the_same_credentials(void **state)
     assert_one(t, p, 1, 0);
 }
 
+static void many__ask_for_a_password_once(void **state)
+{
+    trio *t = *state;
+    char user[128], password[128], uri[512], answer[160];
+    const char *hosts = strchr(t->f->uri, '@');
+    assert_non_null(hosts);
+    assert_int_equal(sscanf(t->f->uri, "mongodb://%127[^:]:%127[^@]@", user, password), 2);
+    snprintf(uri, sizeof uri, "mongodb://%s", hosts + 1);
+    snprintf(answer, sizeof answer, "%s\n", password);
+    const char *const argv[] = {"balance", "npub1anna", "--json", "-u", user, "-d", t->names[0], "-d", t->names[1], "-d", t->names[2], NULL};
+    tf_program *p = tf_program_exec(t->f, &(tf_program_options){.argv = argv, .uri = uri, .terminal = true, .input = answer});
+    assert_exit(p, 0);
+    assert_has(p->out, "Password of ");
+    assert_null(strstr(strstr(p->out, "Password of ") + 1, "Password of "));
+}
+
 static void many__from_the_configuration(void **state)
 {
     trio *t = *state;
@@ -288,6 +304,7 @@ int main(void)
         TRIO_TEST(many__named_twice_are_one),
         TRIO_TEST(many__each_need_their_own_confirmation),
         TRIO_TEST(many__are_reached_with_the_same_credentials),
+        TRIO_TEST(many__ask_for_a_password_once),
         TRIO_TEST(many__from_the_configuration),
         TRIO_TEST(many__share_a_state_database),
         TRIO_TEST(many__are_refused_by_what_is_for_one),
