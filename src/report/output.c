@@ -22,6 +22,7 @@ static struct {
     size_t count;
     bool answered;    /* its object was begun */
     bool failed;      /* of one of them the answer is no success */
+    tf_error first;   /* the first error that an answer had */
 } several;
 
 /* A write that fails sets the stream's error flag but not the reason; so the flush here asks for it. */
@@ -109,6 +110,10 @@ static void log_error(const tf_error *err, const char *run)
 static void append_error(const tf_error *err, const char *run, const bson_t *preview, bson_t *answer)
 {
     bson_t error;
+    if (several.many && several.first.code == TF_ERR_OK) {
+        several.first = *err;
+        snprintf(several.first.message, sizeof several.first.message, "%s: %s", several.db ? several.db : "", err->message);
+    }
     BSON_APPEND_DOCUMENT_BEGIN(answer, "error", &error);
     BSON_APPEND_UTF8(&error, "code", tf_error_name(err->code));
     append_text(&error, "message", err->message);
@@ -195,9 +200,17 @@ void tf_output_end_one(int exit)
 
 void tf_output_end_many(int exit)
 {
-    if (several.json)
-        printf("%s],\n    \"exit\": %d\n  },\n  \"success\": %s\n}\n", several.count ? "\n    " : "", exit, several.failed ? "false" : "true");
+    bson_t rest = BSON_INITIALIZER;
     several.many = false;
+    BSON_APPEND_BOOL(&rest, "success", !several.failed);
+    if (several.failed && several.first.code != TF_ERR_OK)
+        append_error(&several.first, NULL, NULL, &rest);
+    if (several.json) {
+        printf("%s],\n    \"exit\": %d\n  },\n  ", several.count ? "\n    " : "", exit);
+        tf_json_print_members(stdout, &rest, 1);
+        fputs("\n}\n", stdout);
+    }
+    bson_destroy(&rest);
     flush();
 }
 

@@ -130,6 +130,9 @@ static void many__of_which_one_fails_do_the_others_all_the_same(void **state)
     assert_int_equal(tf_program_number(p, "data.exit"), p->status);
     assert_one(t, p, 0, p->status);
     assert_int_equal(tf_program_number(p, "data.databases.0.error.exit"), p->status);
+    assert_int_equal(tf_program_number(p, "error.exit"), p->status); /* as of one that fails */
+    assert_string_equal(tf_program_text(p, "error.code"), tf_program_text(p, "data.databases.0.error.code"));
+    assert_has(tf_program_text(p, "error.message"), t->names[0]);
     assert_one(t, p, 2, 0);
     assert_int_equal(wrong(t, 2), 0);
 }
