@@ -51,6 +51,7 @@ end
 function __tokenfix_takes -a command word
     contains -- $word \
         '--config' \
+        '--profile' \
         '--uri' \
         '--uri-file' \
         '--db' '-d' \
@@ -66,6 +67,9 @@ function __tokenfix_takes -a command word
         '--tlsCertificateKeyFilePassword' \
         '--timeout' \
         '--sign-key' \
+        '--log-format' \
+        '--log-file' \
+        '--log-level' \
         '--color' \
         --
     or contains -- "$command $word" \
@@ -147,6 +151,7 @@ function __tokenfix_takes -a command word
         'backup verify --passphrase-file' \
         'backup verify --key-file' \
         'backup purge --dir' \
+        'ledger --format' \
         'create --dir' \
         'sandbox start --name' \
         'sandbox start --nodes' \
@@ -188,8 +193,10 @@ function __tokenfix_names -a command word
         'backup import' \
         'backup verify' \
         'backup purge' \
+        'ledger' \
         'plan' \
         'create' \
+        'config' \
         'sandbox' \
         'sandbox start' \
         'sandbox stop' \
@@ -203,6 +210,7 @@ end
 
 complete -c tokenfix -f
 complete -c tokenfix -l config -r -F -d 'Configuration file'
+complete -c tokenfix -l profile -r -f -d 'Use this profile of the configuration file'
 complete -c tokenfix -l uri -r -f -d 'Connection string'
 complete -c tokenfix -l uri-file -r -F -d 'File whose first line is the connection string'
 complete -c tokenfix -l db -s d -r -f -d 'Database to work on'
@@ -226,6 +234,9 @@ complete -c tokenfix -l timeout -r -f -d 'How long to look for a server'
 complete -c tokenfix -l sign -d 'Write nothing to the audit trail that is not signed'
 complete -c tokenfix -l sign-key -r -F -d 'File with the Ed25519 private key that signs what is written to the audit trail'
 complete -c tokenfix -l json -d 'Print one JSON object on standard output'
+complete -c tokenfix -l log-format -r -f -a 'text json' -d 'How messages are written on standard error and into --log-file'
+complete -c tokenfix -l log-file -r -F -d 'Append messages to this file too, each with its time and level'
+complete -c tokenfix -l log-level -r -f -a 'error warning info debug' -d 'Leave out of the log what is less grave'
 complete -c tokenfix -l color -r -f -a 'auto always never' -d 'When to use colours'
 complete -c tokenfix -l no-color -d 'The same as --color never'
 complete -c tokenfix -l quiet -s q -d 'No progress and no notes, only results and errors'
@@ -245,8 +256,10 @@ complete -c tokenfix -n '__tokenfix_at "" 0' -f -a continue -d 'Let a paused run
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a cancel -d 'End a run that is under way in another terminal, for good'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a history -d 'Show the runs, or the batches and events of one'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a backup -d 'Backups of the runs'
+complete -c tokenfix -n '__tokenfix_at "" 0' -f -a ledger -d 'Show the balances before a run, what it repaired, and the balances after'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a plan -d 'Show the migrations in the order of their dependencies, with what is applied'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a create -d 'Write a new migration and its test, as a starting point that works'
+complete -c tokenfix -n '__tokenfix_at "" 0' -f -a config -d 'Show the values that options have, and where each came from'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a sandbox -d 'A private mongod to try things on'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a help -d 'Explain a command'
 complete -c tokenfix -n '__tokenfix_at "" 0' -f -a version -d 'Show the versions of the tool, the driver and the build'
@@ -381,8 +394,13 @@ complete -c tokenfix -n '__tokenfix_at "backup purge"' -l force -d 'Also where t
 complete -c tokenfix -n '__tokenfix_at "backup purge"' -l confirm -d 'Do it'
 complete -c tokenfix -n '__tokenfix_at "backup purge"' -l yes -s y -d 'Do not ask for the database\'s name'
 complete -c tokenfix -n '__tokenfix_at "backup purge" 0' -f -a '(__tokenfix_migrations)'
+complete -c tokenfix -n '__tokenfix_at "ledger"' -l user -f -d 'A line for each user, with all mints together'
+complete -c tokenfix -n '__tokenfix_at "ledger"' -l format -r -f -a 'table csv json' -d 'How it is written'
+complete -c tokenfix -n '__tokenfix_at "ledger" 0' -f -a '(__tokenfix_migrations)'
+complete -c tokenfix -n '__tokenfix_at "ledger" 1' -f -a '(__tokenfix_migrations)'
 complete -c tokenfix -n '__tokenfix_at "plan"' -l check -d 'Exit with 3 when some are pending'
 complete -c tokenfix -n '__tokenfix_at "create"' -l dir -r -f -a '(__fish_complete_directories)' -d 'The project\'s folder'
+complete -c tokenfix -n '__tokenfix_at "config"' -l all -d 'Show the options that have no value too'
 complete -c tokenfix -n '__tokenfix_at "sandbox" 0' -f -a start -d 'Start a sandbox and print its connection string'
 complete -c tokenfix -n '__tokenfix_at "sandbox" 0' -f -a stop -d 'End exactly the processes that were started for a sandbox'
 complete -c tokenfix -n '__tokenfix_at "sandbox" 0' -f -a status -d 'List the sandboxes, their processes and connection strings'
@@ -421,8 +439,10 @@ complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a continue -d 'Let a paused
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a cancel -d 'End a run that is under way in another terminal, for good'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a history -d 'Show the runs, or the batches and events of one'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a backup -d 'Backups of the runs'
+complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a ledger -d 'Show the balances before a run, what it repaired, and the balances after'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a plan -d 'Show the migrations in the order of their dependencies, with what is applied'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a create -d 'Write a new migration and its test, as a starting point that works'
+complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a config -d 'Show the values that options have, and where each came from'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a sandbox -d 'A private mongod to try things on'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a help -d 'Explain a command'
 complete -c tokenfix -n '__tokenfix_at "help" 0' -f -a version -d 'Show the versions of the tool, the driver and the build'
