@@ -236,6 +236,7 @@ static void run_as_service(const tf_fixture *f, const journal *j, const char *co
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
+        tf_program_forget_counters();
         dup2(j->stderr_file, STDERR_FILENO);
         int null = open("/dev/null", O_RDWR);
         dup2(null, STDOUT_FILENO);

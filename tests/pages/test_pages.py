@@ -48,7 +48,9 @@ class Generated(unittest.TestCase):
     def test_nothing_is_stale(self):
         with tempfile.TemporaryDirectory() as fresh:
             done = run(os.path.join(ROOT, "scripts", "generate"), PROGRAM, fresh)
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            # the driver says so where a killed process of the same number left its counters in /dev/shm
+            said = [line for line in done.stderr.splitlines() if "Falling back to malloc for counters" not in line]
+            self.assertEqual((done.returncode, said), (0, []))
             self.assertEqual(files_below(SHARE), files_below(fresh), REGENERATE)
             for name in files_below(fresh):
                 same = filecmp.cmp(os.path.join(SHARE, name), os.path.join(fresh, name), shallow=False)
@@ -196,7 +198,9 @@ class Completion(unittest.TestCase):
         def complete(lines):
             asked = "; ".join(f"complete -C {shlex.quote(line)}; echo END" for line in lines)
             done = run("fish", "--no-config", "-c", f"source {FISH}; {asked}", env=self.env)
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            # the driver says so where a killed process of the same number left its counters in /dev/shm
+            said = [line for line in done.stderr.splitlines() if "Falling back to malloc for counters" not in line]
+            self.assertEqual((done.returncode, said), (0, []))
             return [[offer.split("\t")[0] for offer in part.splitlines() if offer] for part in done.stdout.split("END\n")]
         self.check(complete)
 

@@ -100,6 +100,10 @@ typedef struct tf_program_options {
  * no URI then, and the caller frees. Never NULL. */
 tf_program *tf_program_start(tf_fixture *fixture, const tf_program_options *options);
 
+/* To be called by who forks and executes the program by hand, in the child: the driver's counters in shared memory are named after
+ * the process, and those of one that was killed make it write a line of its own. */
+void tf_program_forget_counters(void);
+
 /* Waits for its end, at most timeout_s (0: 60), then kills it; reads what it wrote. */
 void tf_program_wait(tf_program *program, int timeout_s);
 
