@@ -62,16 +62,19 @@ static const char *shown(const tf_option *row, const char *value, char out[stati
     return row->secret ? out : tf_redact_text(value, out, VALUE);
 }
 
-static void append_line(const tf_config *config, const tf_config_entry *entry, char *out, size_t size)
+/* "line 3 [prod]", where the file stands above; otherwise "/etc/tokenfix/tokenfix.conf:3 [prod]". */
+static void append_line(const tf_config *config, const tf_config_entry *entry, bool brief, char *out, size_t size)
 {
     size_t used = strlen(out);
-    if (used >= size)
-        return;
-    snprintf(out + used, size - used, "%s%s:%d%s%s%s", used ? ", " : "", config->path, entry->line, entry->profile >= 0 ? " [" : "",
-             entry->profile >= 0 ? config->profiles[entry->profile].name : "", entry->profile >= 0 ? "]" : "");
+    if (used < size && brief)
+        used += (size_t)snprintf(out + used, size - used, "%s %d", used ? "," : "line", entry->line);
+    else if (used < size)
+        used += (size_t)snprintf(out + used, size - used, "%s%s:%d", used ? ", " : "", config->path, entry->line);
+    if (used < size && entry->profile >= 0 && !(brief && tf_config_find(config, entry->name, entry)))
+        snprintf(out + used, size - used, " [%s]", config->profiles[entry->profile].name);
 }
 
-static void origin(const view *v, const tf_options *of, const tf_option *row, char *out, size_t size)
+static void origin(const view *v, const tf_options *of, const tf_option *row, bool brief, char *out, size_t size)
 {
     const tf_config_entry *entry = NULL;
     out[0] = '\0';
@@ -84,7 +87,7 @@ static void origin(const view *v, const tf_options *of, const tf_option *row, ch
         break;
     case TF_SOURCE_CONFIG:
         while ((entry = tf_config_find(v->globals->config, row->name, entry)))
-            append_line(v->globals->config, entry, out, size);
+            append_line(v->globals->config, entry, brief, out, size);
         break;
     case TF_SOURCE_DEFAULT:
         snprintf(out, size, "default");
@@ -120,7 +123,7 @@ static int64_t add_rows(const view *v, const tf_options *of, bool all, tf_table 
         if (!is_of_interest(row))
             continue;
         unset += !given;
-        origin(v, of, row, from, sizeof from);
+        origin(v, of, row, true, from, sizeof from);
         if (!given && all)
             tf_table_add(table, TF_CELL_TEXT(row->name), TF_CELL_TEXT("-"), TF_CELL_TEXT(""));
         for (size_t i = 0; (given = tf_options_value(of, row, i)); i++)
@@ -155,9 +158,12 @@ static void print_head(const view *v)
     for (size_t i = 0; i < config->profiles_count; i++)
         tf_sheet_add(sheet, i ? "" : "profiles", "%s", config->profiles[i].name);
     if (v->connected) {
-        char server[VALUE];
+        size_t more = v->globals->dbs.count > 1 ? v->globals->dbs.count - 1 : 0;
+        char server[VALUE], others[40] = "";
         tf_sheet_add(sheet, "server", "%s", tf_redact_uri(mongoc_uri_get_string(v->connection.uri), server, sizeof server));
-        tf_sheet_add(sheet, "database", "%s, runs and backups in %s", v->connection.db, v->connection.state_db);
+        snprintf(others, sizeof others, " and %zu more", more);
+        tf_sheet_add(sheet, "database", "%s%s, runs and backups in %s%s", v->connection.db, more ? others : "", v->connection.state_db,
+                     more && !v->globals->state_db ? " and so on" : "");
     } else {
         tf_sheet_add(sheet, "database", "not known: %s", v->unconnected.message);
     }
@@ -201,7 +207,7 @@ static void append_value(const view *v, const tf_options *of, const tf_option *r
         }
         bson_append_array_end(one, &list);
     }
-    origin(v, of, row, from, sizeof from);
+    origin(v, of, row, false, from, sizeof from);
     tf_append_text(one, "source", source_name(tf_options_source(of, row->name)));
     tf_append_text(one, "from", from);
 }

@@ -1,8 +1,10 @@
 #include "cmd/many.h"
 
+#include "base/clock.h"
 #include "base/help.h"
 #include "base/stop.h"
 #include "base/text.h"
+#include "report/log.h"
 #include "report/output.h"
 #include "report/table.h"
 
@@ -62,10 +64,16 @@ static void skip(const char *db, bool json)
 
 static int run_one(tf_invocation *in, const char *db, bool more)
 {
+    tf_log_fields fields = {.command = in->command->name};
+    int64_t start = tf_clock_ms();
     in->globals.db = db;
     in->globals.more = more;
     tf_output_begin_one(db);
     int status = in->command->run(&in->globals, in->args, in->words_count, in->words);
+    fields.ended = true;
+    fields.exit = status;
+    fields.elapsed_ms = tf_clock_ms() - start;
+    tf_log(TF_LOG_INFO, &fields, "'%s' of this database ends with %d", in->command->name, status);
     tf_output_end_one(status);
     return status;
 }

@@ -154,6 +154,7 @@ static void log__tells_the_database_of_several(void **state)
     snprintf(expected, sizeof expected, " error %s: ", f->db);
     assert_has(text, expected);
     assert_has(text, " error tf_none_a: ");
+    assert_has(text, " info tf_none_a: 'verify' of this database ends with ");
     free(text);
 }
 
