@@ -119,8 +119,8 @@ static void config__of_a_command_has_its_options_too(void **state)
     p = CONFIG(at, "up");
     assert_exit(p, 0);
     assert_has(p->out, "batch-size");
-    assert_has(p->out, "line 2\n");
-    assert_has(p->out, "line 3, 4\n");
+    assert_has(p->out, "line 2");
+    assert_has(p->out, "line 3, 4");
     assert_has(p->out, "more have no value: --all shows them.");
     assert_has_not(p->out, "canary");
     tf_program_free(p);
