@@ -117,14 +117,14 @@ static void many__of_which_one_fails_do_the_others_all_the_same(void **state)
     fill(t, 0, 2);
     fill(t, 1, 3);
     tf_program *p = ON_ALL(t, "up", "--confirm", "--yes", "--json"); /* the third has no collection */
-    assert_exit(p, tf_program_number(p, "data.databases.2.exit"));
+    assert_exit(p, (int)tf_program_number(p, "data.databases.2.exit"));
     assert_true(p->status != 0);
     assert_one(t, p, 0, 0);
     assert_one(t, p, 1, 0);
     assert_int_equal(wrong(t, 1), 0);
     fill(t, 2, 4);
     p = ON_ALL(t, "up", "--confirm", "--yes", "--json"); /* what is completed refuses, what is left goes on */
-    assert_exit(p, tf_program_number(p, "data.databases.0.exit"));
+    assert_exit(p, (int)tf_program_number(p, "data.databases.0.exit"));
     assert_true(p->status != 0);
     assert_false(tf_program_flag(p, "success"));
     assert_int_equal(tf_program_number(p, "data.exit"), p->status);
