@@ -12,7 +12,8 @@
 #define bson_append_array_begin bson_append_array_unsafe_begin
 #endif
 
-/* gone in 2.0: bson_as_canonical_extended_json is there in all */
+#ifdef TF_POISON /* tokenfix's own sources; gone in 2.0: bson_as_canonical_extended_json is there in all */
 #pragma GCC poison bson_as_json bson_array_as_json
+#endif
 
 #endif

@@ -2,13 +2,16 @@
  * Errors. A function that can fail returns false (or NULL) and fills a tf_error; nothing below cmd and serve prints.
  *
  * The table fixes, once, the number of a code, the exit status it leads to and the symbol that JSON shows.
- * A tf_error is a plain value: nothing to free. Zero-initialise it: `tf_error err = {0};`
+ * A tf_error is a plain value: nothing to free. Zero-initialise it: `tf_error err = {0};`, in C++ too `= TF_ERROR_INIT;`
  */
 #ifndef TOKENFIX_ERROR_H
 #define TOKENFIX_ERROR_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tokenfix/api.h>
+
+TF_API_BEGIN
 
 /* X(name, exit status) */
 #define TF_ERROR_TABLE(X)                                                                                              \
@@ -61,6 +64,8 @@ typedef struct tf_error {
     char hint[512];      /* what to do next: a sentence, may be empty */
 } tf_error;
 
+#define TF_ERROR_INIT {TF_ERR_OK, 0, 0, "", "", ""}
+
 enum {
     TF_LABEL_TRANSIENT_TXN = 1,  /* TransientTransactionError */
     TF_LABEL_UNKNOWN_COMMIT = 2, /* UnknownTransactionCommitResult */
@@ -86,5 +91,7 @@ void tf_error_clear(tf_error *err);
 /* The exit status a code leads to, and its symbol ("LEASE_HELD"). Static strings. */
 int tf_error_exit(tf_error_code code);
 const char *tf_error_name(tf_error_code code);
+
+TF_API_END
 
 #endif

@@ -8,9 +8,12 @@
 #include <mongoc/mongoc.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <tokenfix/api.h>
 #include <tokenfix/cleanup.h>
 #include <tokenfix/error.h>
 #include <tokenfix/repair.h>
+
+TF_API_BEGIN
 
 /* What the engine hands to a migration's functions. Lives as long as the call. */
 typedef struct tf_context tf_context;
@@ -66,7 +69,11 @@ typedef struct tf_migration {
     const char *summary;            /* one line, no full stop */
     const char *version;            /* of the migration, stored in its runs */
     const char *const *depends_on;  /* ids, NULL-terminated; NULL for none */
+#ifdef __cplusplus
+    const char *const *requires_;   /* `requires` is a word of C++20's */
+#else
     const char *const *requires;    /* collections that must exist, NULL-terminated; NULL for none */
+#endif
     const char *const *reads;       /* collections read where they exist (by checks), NULL-terminated; NULL for none */
     const char *repair;             /* Extended JSON of a tf_repair */
     const tf_check *checks;         /* ends with a row whose name is NULL; NULL for none */
@@ -103,5 +110,7 @@ bool tf_repair_apply(tf_context *context, const tf_repair *repair, tf_error *err
 /* The common `down`: gives back what the run being rolled back had changed, newest batch first, conflicts left alone
  * (no failure: they are counted and listed). On failure the rollback can be resumed. */
 bool tf_repair_restore(tf_context *context, tf_error *err);
+
+TF_API_END
 
 #endif

@@ -31,11 +31,14 @@
 #include <tokenfix/bson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <tokenfix/api.h>
 #include <tokenfix/error.h>
 
 #define TF_LEDGER_OWNERS_MAX 4
 #define TF_LEDGER_STATUSES_MAX 16
 #define TF_TOUCHED_MAX 64
+
+TF_API_BEGIN
 
 typedef struct tf_invariant {
     const char *name;
@@ -97,5 +100,7 @@ void tf_repair_bind_update(const tf_repair *repair, int64_t run_started, bson_t 
 
 /* The same for the i-th invariant's expression, appended to `out` under `key`. */
 void tf_repair_bind_invariant(const tf_repair *repair, size_t i, int64_t run_started, const char *key, bson_t *out);
+
+TF_API_END
 
 #endif

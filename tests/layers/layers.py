@@ -16,13 +16,14 @@ MAY = {
     "notify": ["report", "base"],
     "sandbox": ["base"],
     "cmd": ["engine", "check", "backup", "store", "db", "notify", "report", "sandbox", "base"],
+    "embed": ["engine", "check", "backup", "store", "db", "base"],
     "serve": ["engine", "check", "backup", "store", "db", "report", "base"],
     "": ["cmd"],  # main.c
 }
 # libbson is a data format; the driver itself belongs to db and what lies above it, and to the sandbox
 NO_DRIVER = ["base", "report", "notify"]
-GENERIC = ["db", "store", "backup", "check", "engine", "notify"]
-SILENT = ["base", "db", "store", "backup", "check", "engine", "sandbox", "notify"]
+GENERIC = ["db", "store", "backup", "check", "engine", "notify", "embed"]
+SILENT = ["base", "db", "store", "backup", "check", "engine", "sandbox", "notify", "embed"]
 DATA = """cashu_tokens cashu_wallets npub wallet_id proofs mint_url total_amount transaction_type transaction_id
 spent_at createdAt updatedAt created_at updated_at melted unspent quote_id parent_transaction_id lightning_invoice
 encoded_token p2pk_pubkey p2pk_privkey wallet_config created_via dleq lightning received minted cashu""".split()
