@@ -55,6 +55,6 @@ const tf_command tf_cmd_backup = {
                    "mongorestore reads, too; 'import' brings it back when the collection was lost, so that 'down' "
                    "works. Backups hold what "
                    "can be spent: whoever reads a proof can.",
-    .exits = "0123458",
+    .exits = "01234578",
     .subcommands = subcommands,
 };
