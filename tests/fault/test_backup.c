@@ -6,6 +6,7 @@
 #include "support/backups.h"
 
 #include "fault/fault.h"
+#include "support/proxy.h"
 
 enum { TOKENS_HERE = 20, KILLED = 128 + SIGKILL, WRITES_MOST = 60, FAILED_OUTPUT = 1 };
 
@@ -167,6 +168,36 @@ static void import__beside_another_one_ends_whole(void **state)
     assert_int_equal(tf_tokens_original(b->f), TOKENS_HERE + 2);
 }
 
+/* The replies to inserts are lost, and the driver does not send them again by itself: what is there is recognised. */
+static void import__whose_replies_are_lost_inserts_each_document_once(void **state)
+{
+    backups *b = *state;
+    char uri[sizeof b->f->uri], direct[sizeof b->f->uri];
+    int port = 0;
+    tf_proxy proxy;
+    char *host = strstr(b->f->uri, "127.0.0.1:"), *set = strstr(b->f->uri, "replicaSet=tokenfix");
+    assert_true(host && set && sscanf(host, "127.0.0.1:%d", &port) == 1);
+    begin(b);
+    assert_exit(export_it(b), 0);
+    tf_proxy_start(&proxy, &port, 1);
+    memcpy(direct, b->f->uri, sizeof direct);
+    snprintf(uri, sizeof uri, "%.*s127.0.0.1:%d/%s?directConnection=true%s&retryWrites=false", (int)(host - direct), direct,
+             proxy.port[0], b->f->db, set + strlen("replicaSet=tokenfix"));
+    for (int count = 1; count <= 3; count += 2) {
+        backups_lose(b);
+        tf_proxy_say(&proxy, "swallow insert %s 0 %d close", backups_collection(b), count);
+        tf_program *p = backup_as(b, uri, "import", b->set);
+        assert_exit(p, 0);
+        assert_true(tf_proxy_say(&proxy, "swallowed") >= 1);
+        tf_proxy_say(&proxy, "heal");
+        assert_int_equal(backups_held(b), TOKENS_HERE);
+    }
+    tf_proxy_stop(&proxy);
+    assert_exit(take_back(b), 0);
+    assert_int_equal(tf_tokens_original(b->f), TOKENS_HERE + 2);
+    backups_assert_trail(b);
+}
+
 /* A rollback that was interrupted cannot be resumed before the backup it goes back to is whole. */
 static void import__holds_up_an_interrupted_rollback(void **state)
 {
@@ -263,6 +294,7 @@ int main(void)
         BACKUPS_TEST(export__onto_a_full_disk_leaves_nothing_by_halves),
         BACKUPS_TEST(import__that_dies_anywhere_is_whole_for_down_or_not_there),
         BACKUPS_TEST(import__beside_another_one_ends_whole),
+        BACKUPS_TEST(import__whose_replies_are_lost_inserts_each_document_once),
         BACKUPS_TEST(import__holds_up_an_interrupted_rollback),
         BACKUPS_TEST(import__of_a_file_that_is_exchanged_meanwhile_is_refused),
         BACKUPS_TEST(purge__that_dies_anywhere_keeps_the_manifest_and_is_taken_up),
