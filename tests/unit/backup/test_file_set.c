@@ -1,5 +1,6 @@
 /* An exported backup in its files: what was written is read back, and nothing that was done to it is overlooked. */
 #include "support/backup_files.h"
+#include "support/slow.h"
 
 enum { DOCUMENTS = 35, CASES = 10000, LIES = 1500 };
 
@@ -33,13 +34,6 @@ static int teardown(void **state)
     tf_cipher_secret_free(s->secret);
     tf_docs_done(&s->docs);
     return 0;
-}
-
-/* Under valgrind a twentieth: it is fifty times as slow, and finds in these what it would in all. */
-static int times(int all)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    return preload && strstr(preload, "vgpreload") ? all / 20 : all;
 }
 
 static unsigned roll(scene *s, size_t below)
@@ -222,7 +216,7 @@ static void set__of_which_any_file_is_damaged_is_refused(void **state)
         files_load(s->set, TF_MANIFEST, &files[1]);
         files_load(s->set, "wallet/cashu_tokens.metadata.json", &files[2]);
         uint8_t *room = bson_malloc(files[0].length + files[1].length + 256);
-        for (int i = 0; i < times(CASES) / (int)FILES_FORMS;
+        for (int i = 0; i < (int)tf_unless_slow(CASES, CASES / 20) / (int)FILES_FORMS;
              i++) /* half of them the data file, most others the manifest */
             damage_once(s, files_forms[f].name, (size_t)i % WAYS,
                         &files[(i / WAYS) % 2 == 0    ? 0
@@ -244,7 +238,7 @@ static void set__whose_manifest_fits_altered_documents_is_refused(void **state)
     scene *s = *state;
     files_bytes original = {.data = s->docs.data, .length = s->docs.length};
     uint8_t *room = bson_malloc(2 * s->docs.length + 256);
-    for (int i = 0; i < times(LIES); i++) {
+    for (int i = 0; i < (int)tf_unless_slow(LIES, LIES / 20); i++) {
         tf_error err = {0};
         tf_file_sum sum;
         size_t way = (size_t)i % WAYS, length = ways[way].how(s, &original, room);
