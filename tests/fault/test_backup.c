@@ -172,7 +172,7 @@ static void import__beside_another_one_ends_whole(void **state)
 static void import__whose_replies_are_lost_inserts_each_document_once(void **state)
 {
     backups *b = *state;
-    char uri[sizeof b->f->uri], direct[sizeof b->f->uri];
+    char uri[sizeof b->f->uri];
     int port = 0;
     tf_proxy proxy;
     char *host = strstr(b->f->uri, "127.0.0.1:"), *set = strstr(b->f->uri, "replicaSet=tokenfix");
@@ -180,9 +180,8 @@ static void import__whose_replies_are_lost_inserts_each_document_once(void **sta
     begin(b);
     assert_exit(export_it(b), 0);
     tf_proxy_start(&proxy, &port, 1);
-    memcpy(direct, b->f->uri, sizeof direct);
-    snprintf(uri, sizeof uri, "%.*s127.0.0.1:%d/%s?directConnection=true%s&retryWrites=false", (int)(host - direct), direct,
-             proxy.port[0], b->f->db, set + strlen("replicaSet=tokenfix"));
+    snprintf(uri, sizeof uri, "%.*s127.0.0.1:%d/%s?directConnection=true%s&retryWrites=false", (int)(host - b->f->uri),
+             b->f->uri, proxy.port[0], b->f->db, set + strlen("replicaSet=tokenfix"));
     for (int count = 1; count <= 3; count += 2) {
         backups_lose(b);
         tf_proxy_say(&proxy, "swallow insert %s 0 %d close", backups_collection(b), count);
