@@ -23,7 +23,8 @@ typedef struct tf_context tf_context;
  * ({"$type": {"$numberInt": "9"}}, never {"$type": "date"}); NULL where nothing is said. The strings "$$NARROWED", "$$WHOSE" and
  * "$$SINCE" stand for aggregation expressions: whether a document is within what the audit was narrowed to, whether it belongs to
  * the user and mint asked for, whether it is as new as was asked for. "$$AMOUNT" is the ledger's amount, a whole number, or null for
- * an odd one.
+ * an odd one; "$$CANDIDATES" is the array (an expression) of the _ids that the probe led to, where they are few; "$$EVERY" is true
+ * where they are not.
  */
 typedef struct tf_check {
     const char *name;       /* "melted_unspent" */
@@ -37,8 +38,9 @@ typedef struct tf_check {
     const char *narrowed; /* the same where the audit is narrowed: applied to all documents */
     int pass;             /* of the documents themselves: those with the same number share a pass, passes run side by side */
     /* Cheap questions before `source` is applied. Premise, a query, is asked in a pass over the documents; where none matches there
-     * is nothing to find. Probe, stages, is applied to those that match (or to all): its _ids are values of the field `among`, and
-     * where they are few only documents with these values are looked at; where there are none there is nothing to find. */
+     * is nothing to find. Probe, stages, is applied to those that match (or to all): where nothing comes out of it there is nothing to
+     * find. Else its _ids are values of the field `among` (NULL: none): where they are few only these documents are looked at. A probe
+     * that the server refuses leads to looking at everything. */
     const char *premise;
     const char *probe;
     const char *among;
@@ -46,7 +48,7 @@ typedef struct tf_check {
     const char *shows;    /* a projection: what examples of documents show besides _id and the ledger's fields */
     const char *key;      /* what the _id of what comes out is called in examples; NULL: _id */
     bool secret;          /* this _id is a secret: examples show a short hash of it */
-    const char *detail;   /* stages that tell more about the examples, whose _ids are "$$KEYS": one document for each _id */
+    const char *detail;   /* stages that tell more about the few examples; the _id stays */
     const char *owners;   /* stages that make {owner, count} of what comes out; NULL: it carries them, or is a document */
     const char *noun;     /* what is counted: "secret"; NULL: the repair's noun */
     const char *advice;   /* what to do about a finding, a sentence */

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "check/audit_pipeline.h"
+#include "db/failure.h"
 #include "db/id.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ static bool same_text(const char *a, const char *b)
 
 bool tf_check_shares(const tf_check *a, const tf_check *b)
 {
-    return !a->ledger && !b->ledger && !a->probe && !b->probe && a->pass == b->pass && same_text(a->collection, b->collection) &&
+    return !a->ledger && !b->ledger && !a->premise && !b->premise && same_text(a->probe, b->probe) && a->pass == b->pass && same_text(a->collection, b->collection) &&
            same_text(a->needs, b->needs) && same_text(a->source, b->source) && same_text(a->narrowed, b->narrowed);
 }
 
@@ -88,76 +89,36 @@ static void append_key(const tf_check *check, const bson_iter_t *value, bson_t *
         bson_append_iter(out, key, -1, value);
 }
 
-/* The _id under its name, then the others: of the detail, where there is one. */
-static void append_example(const tf_check *check, const bson_t *row, const bson_t *detail, bson_t *examples, uint32_t *n)
+/* The _id under its name, then the others. */
+static void append_example(const tf_check *check, const bson_t *row, bson_t *examples, uint32_t *n)
 {
     _cleanup_bson_ bson_t example = BSON_INITIALIZER;
     bson_iter_t iter;
     if (bson_iter_init_find(&iter, row, "_id"))
         append_key(check, &iter, &example);
-    if (bson_iter_init(&iter, detail ? detail : row))
+    if (bson_iter_init(&iter, row))
         while (bson_iter_next(&iter))
             if (strcmp(bson_iter_key(&iter), "_id") != 0)
                 bson_append_iter(&example, NULL, 0, &iter);
     tf_array_append_document(examples, n, &example);
 }
 
-/* ---- more about them ---- */
-
-static const bson_t *detail_of(const tf_docs *details, const bson_t *row, bson_t *view)
+static void read_examples(const tf_check *check, const bson_t *found, size_t i, bson_t *examples)
 {
-    long at = tf_docs_find_id(details, row, 0);
-    if (at < 0)
-        return NULL;
-    tf_docs_view(details, (size_t)at, view);
-    return view;
-}
-
-static bool read_details(const tf_audit_input *input, const tf_check *check, const tf_docs *rows, tf_docs *details, tf_error *err)
-{
-    _cleanup_bson_ bson_t keys = BSON_INITIALIZER, stages = BSON_INITIALIZER;
-    char what[128];
-    snprintf(what, sizeof what, "look at what the check %s found", check->name);
-    tf_op op = op_of(input, what);
-    const bson_t *doc = NULL;
-    int got;
-    tf_docs_append_ids(rows, &keys);
-    if (bson_empty(&keys))
-        return true;
-    if (!tf_audit_detail(input->narrowing, check, &keys, &stages, err))
-        return false;
-    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = aggregate(input, &op, check, &stages);
-    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
-        if (details->count < TF_FINDING_EXAMPLES)
-            tf_docs_add(details, doc);
-    return got == 0;
-}
-
-static bool read_examples(const tf_audit_input *input, const tf_check *check, const bson_t *found, size_t i, bson_t *examples,
-                          tf_error *err)
-{
-    _cleanup_(tf_docs_done) tf_docs rows = {0}, details = {0};
     char path[16];
     bson_iter_t iter, item;
     uint32_t n = 0;
     snprintf(path, sizeof path, "e%zu", i);
-    if (bson_iter_init_find(&iter, found, path) && bson_iter_recurse(&iter, &item))
-        while (bson_iter_next(&item)) {
-            bson_t row;
-            uint32_t length;
-            const uint8_t *data;
-            bson_iter_document(&item, &length, &data);
-            if (bson_init_static(&row, data, length))
-                tf_docs_add(&rows, &row);
-        }
-    if (check->detail && !read_details(input, check, &rows, &details, err))
-        return false;
-    for (size_t k = 0; k < rows.count; k++) {
-        bson_t row, view;
-        tf_docs_view(&rows, k, &row);
-        append_example(check, &row, check->detail ? detail_of(&details, &row, &view) : NULL, examples, &n);
+    if (!bson_iter_init_find(&iter, found, path) || !bson_iter_recurse(&iter, &item))
+        return;
+    while (bson_iter_next(&item)) {
+        bson_t row;
+        uint32_t length;
+        const uint8_t *data;
+        bson_iter_document(&item, &length, &data);
+        if (bson_init_static(&row, data, length))
+            append_example(check, &row, examples, &n);
     }
-    return true;
 }
 
 /* ---- candidates ---- */
@@ -215,59 +176,69 @@ static void read_candidates(const bson_t *found, size_t i, tf_candidates *candid
             add_candidate(candidates, bson_iter_recurse(&row, &id) && bson_iter_find(&id, "_id") ? &id : NULL);
 }
 
-/* Whether there can be anything to find, and where. */
-static bool probe(const tf_audit_input *input, const tf_check *check, const char *what, tf_candidates *candidates, tf_error *err)
+/* No replica set, a collection that was changed just now, more to read than the server keeps the past for; or a value that an
+ * expression of the probe cannot take, such as a text that is no UTF-8. */
+static bool can_be_done_without(const tf_error *error)
+{
+    if (error->server_code == TF_CODE_SNAPSHOT_TOO_OLD || error->server_code == TF_CODE_SNAPSHOT_UNAVAILABLE)
+        return true;
+    return error->code == TF_ERR_SERVER && error->server_code != TF_CODE_MAX_TIME_EXPIRED && !tf_failure_is_transient(error);
+}
+
+/* A probe may read the documents twice and compare: what is written in between must not make it say that nothing is there. */
+bool tf_audit_ask_probe(const tf_audit_input *input, const tf_check *check, tf_candidates *candidates, tf_error *err)
 {
     _cleanup_bson_ bson_t stages = BSON_INITIALIZER;
+    char what[128];
+    snprintf(what, sizeof what, "run the check %s", check->name);
     tf_op op = op_of(input, what);
+    tf_error one = {0};
     const bson_t *doc = NULL;
     bson_iter_t id;
     int got;
+    op.snapshot = true;
     begin_candidates(candidates);
     if (!tf_audit_probe(input->narrowing, check, &stages, err))
         return false;
     _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor = aggregate(input, &op, check, &stages);
-    while ((got = tf_cursor_next(cursor, &op, &doc, err)) == 1)
+    while ((got = tf_cursor_next(cursor, &op, &doc, &one)) == 1)
         add_candidate(candidates, bson_iter_init_find(&id, doc, "_id") ? &id : NULL);
+    if (got < 0 && can_be_done_without(&one)) {
+        add_candidate(candidates, NULL); /* it may be anywhere */
+        return true;
+    }
+    if (got < 0)
+        *err = one;
     return got == 0;
 }
 
 /* ---- a pass ---- */
 
-static bool look(const tf_audit_input *input, const tf_pass *pass, const tf_candidates *among, const char *what, bson_t *found,
+static bool look(const tf_audit_input *input, const tf_pass *pass, const tf_candidates *known, const char *what, bson_t *found,
                  tf_error *err)
 {
     _cleanup_bson_ bson_t stages = BSON_INITIALIZER;
     tf_op op = op_of(input, what);
-    return tf_audit_pipeline(input->narrowing, pass, among, &stages, err) &&
+    tf_narrowing narrowing = *input->narrowing;
+    narrowing.candidates = known && known->few ? known->values : NULL;
+    return tf_audit_pipeline(&narrowing, pass, &stages, err) &&
            tf_cursor_one(aggregate(input, &op, pass->count ? pass->checks[0] : pass->premises[0], &stages), &op, found, err) >= 0;
 }
 
-static bool read_finding(const tf_audit_input *input, const tf_check *check, const bson_t *found, size_t i, tf_finding *finding,
-                         tf_error *err)
-{
-    read_sums(found, i, finding);
-    finding->severity = tf_finding_weigh(check, finding->count, finding->amount);
-    return finding->count == 0 || read_examples(input, check, found, i, finding->examples, err);
-}
-
-static bool read_findings(const tf_audit_input *input, const tf_pass *pass, const bson_t *found, tf_finding *findings, tf_error *err)
+static void read_findings(const tf_audit_input *input, const tf_pass *pass, const bson_t *found, tf_finding *findings)
 {
     char narrowing[1024];
-    bool ok = true;
     tf_narrowing_text(input->narrowing, narrowing, sizeof narrowing);
     for (size_t i = 0; i < pass->count; i++) {
-        findings[i] = (tf_finding){.check = pass->checks[i], .examples = bson_new()};
-        tf_finding_name(input->migration, pass->checks[i]->name, narrowing, findings[i].id);
+        tf_finding *finding = &findings[i];
+        *finding = (tf_finding){.check = pass->checks[i], .examples = bson_new()};
+        tf_finding_name(input->migration, finding->check->name, narrowing, finding->id);
+        read_sums(found, i, finding);
+        read_examples(finding->check, found, i, finding->examples);
+        finding->severity = tf_finding_weigh(finding->check, finding->count, finding->amount);
     }
-    for (size_t i = 0; ok && i < pass->count; i++)
-        ok = read_finding(input, pass->checks[i], found, i, &findings[i], err);
-    for (size_t i = 0; !ok && i < pass->count; i++)
-        tf_finding_done(&findings[i]);
-    return ok;
 }
 
-/* The detail of an example is the only thing that can fail once the pass is through. */
 bool tf_audit_pass(const tf_audit_input *input, const tf_pass *pass, const tf_candidates *known, tf_finding *findings,
                    tf_candidates *candidates, tf_error *err)
 {
@@ -278,13 +249,14 @@ bool tf_audit_pass(const tf_audit_input *input, const tf_pass *pass, const tf_ca
     char what[128];
     snprintf(what, sizeof what, "run the check %s%s", first->name, pass->count > 1 ? " and others" : "");
     if (!known && pass->count && first->probe && !first->premise && !own) {
-        if (!probe(input, first, what, &probed, err))
+        if (!tf_audit_ask_probe(input, first, &probed, err))
             return false;
         known = &probed;
         nothing = !probed.any;
     }
-    if ((!nothing && !look(input, pass, known, what, &found, err)) || !read_findings(input, pass, &found, findings, err))
+    if (!nothing && !look(input, pass, known, what, &found, err))
         return false;
+    read_findings(input, pass, &found, findings);
     for (size_t i = 0; i < pass->premises_count; i++)
         read_candidates(&found, i, &candidates[i]);
     return true;

@@ -41,6 +41,10 @@ bool tf_check_shares(const tf_check *a, const tf_check *b);
 /* Whether the check's premise is to be asked before it: not where it looks at other documents than those asked for. */
 bool tf_check_has_premise(const tf_check *check, const tf_narrowing *narrowing);
 
+/* Asks a check's probe by itself: whether there can be anything to find, and where. *candidates (tf_candidates_done) may be filled
+ * on failure, too. */
+bool tf_audit_ask_probe(const tf_audit_input *input, const tf_check *check, tf_candidates *candidates, tf_error *err);
+
 /* Runs a pass: findings[i] (tf_finding_done) is that of checks[i], its severity NONE where nothing was found, and candidates[i]
  * (tf_candidates_done) what the i-th premise says. `known`: what was said of checks[0] before; NULL: nothing. INVALID where the
  * text of a check is not what it must be. */

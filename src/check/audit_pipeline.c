@@ -21,13 +21,13 @@ static bson_t *parse(const tf_check *check, const char *what, const char *json, 
 }
 
 /* Parses a text and puts what it stands for in the places of its words. */
-static bool read_text(const tf_narrowing *narrowing, const tf_check *check, const char *what, const char *json, const bson_t *keys,
-                      bson_t *out, tf_error *err)
+static bool read_text(const tf_narrowing *narrowing, const tf_check *check, const char *what, const char *json, bson_t *out,
+                      tf_error *err)
 {
     _cleanup_(bson_destroyp) bson_t *doc = parse(check, what, json, err);
     if (!doc)
         return false;
-    tf_narrowing_bind(narrowing, keys, doc, out);
+    tf_narrowing_bind(narrowing, doc, out);
     return true;
 }
 
@@ -39,11 +39,11 @@ static void append_stages(const bson_t *from, bson_t *stages, uint32_t *n)
             tf_array_append_value(stages, n, bson_iter_value(&iter));
 }
 
-static bool append_text(const tf_narrowing *narrowing, const tf_check *check, const char *what, const char *json, const bson_t *keys,
-                        bson_t *stages, uint32_t *n, tf_error *err)
+static bool append_text(const tf_narrowing *narrowing, const tf_check *check, const char *what, const char *json, bson_t *stages,
+                        uint32_t *n, tf_error *err)
 {
     _cleanup_bson_ bson_t bound = BSON_INITIALIZER;
-    if (!read_text(narrowing, check, what, json, keys, &bound, err))
+    if (!read_text(narrowing, check, what, json, &bound, err))
         return false;
     append_stages(&bound, stages, n);
     return true;
@@ -67,18 +67,33 @@ static void append_narrowing(const tf_narrowing *narrowing, bson_t *stages, uint
 
 static bool read_where(const tf_narrowing *narrowing, const tf_check *check, bson_t *out, tf_error *err)
 {
-    return !check->where || read_text(narrowing, check, "where", check->where, NULL, out, err);
+    return !check->where || read_text(narrowing, check, "where", check->where, out, err);
 }
 
 static bool read_premise(const tf_narrowing *narrowing, const tf_check *check, bson_t *out, tf_error *err)
 {
-    return read_text(narrowing, check, "premise", check->premise, NULL, out, err);
+    return read_text(narrowing, check, "premise", check->premise, out, err);
 }
 
 /* {$expr: …} and nothing else. */
 static bool is_expression(const bson_t *where, bson_iter_t *expression)
 {
     return bson_count_keys(where) == 1 && bson_iter_init_find(expression, where, "$expr");
+}
+
+/* A premise may be what a check asks anyhow. */
+static void append_once(bson_iter_t *value, bson_t *expressions, uint32_t *n)
+{
+    _cleanup_bson_ bson_t wanted = BSON_INITIALIZER;
+    bson_iter_t iter;
+    bson_append_iter(&wanted, "", 0, value);
+    for (bool more = bson_iter_init(&iter, expressions) && bson_iter_next(&iter); more; more = bson_iter_next(&iter)) {
+        _cleanup_bson_ bson_t one = BSON_INITIALIZER;
+        bson_append_iter(&one, "", 0, &iter);
+        if (bson_equal(&one, &wanted))
+            return;
+    }
+    tf_array_append_value(expressions, n, bson_iter_value(value));
 }
 
 /* What any of them asks for. Expressions become one: it reads a document's fields once. */
@@ -95,7 +110,7 @@ static bool append_wheres(const tf_narrowing *narrowing, const tf_pass *pass, bs
         if (bson_empty(&one))
             return true;
         if (is_expression(&one, &iter))
-            tf_array_append_value(&expressions, &inner, bson_iter_value(&iter));
+            append_once(&iter, &expressions, &inner);
         else
             tf_array_append_document(&any, &conditions, &one);
     }
@@ -108,16 +123,15 @@ static bool append_wheres(const tf_narrowing *narrowing, const tf_pass *pass, bs
     return true;
 }
 
-static void append_among(const tf_check *check, const tf_candidates *among, bson_t *stages, uint32_t *n)
+static void append_among(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n)
 {
-    if (!among || !among->few || !check->among)
+    if (!narrowing->candidates || !check->among)
         return;
-    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW(check->among, "{", "$in", BCON_ARRAY(among->values), "}");
+    _cleanup_(bson_destroyp) bson_t *query = BCON_NEW(check->among, "{", "$in", BCON_ARRAY(narrowing->candidates), "}");
     append_stage("$match", query, stages, n);
 }
 
-bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages,
-                            uint32_t *n, tf_error *err)
+bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, bson_t *stages, uint32_t *n, tf_error *err)
 {
     const tf_check *check = pass->count ? pass->checks[0] : NULL;
     bool own = check && check->narrowed && tf_narrowing_is_narrow(narrowing);
@@ -125,14 +139,14 @@ bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, 
     if (!own)
         append_narrowing(narrowing, stages, n);
     if (check && !own)
-        append_among(check, among, stages, n);
-    return (!source || append_text(narrowing, check, "source", source, NULL, stages, n, err)) &&
+        append_among(narrowing, check, stages, n);
+    return (!source || append_text(narrowing, check, "source", source, stages, n, err)) &&
            append_wheres(narrowing, pass, stages, n, err);
 }
 
 bool tf_audit_append_owners(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err)
 {
-    return !check->owners || append_text(narrowing, check, "owners", check->owners, NULL, stages, n, err);
+    return !check->owners || append_text(narrowing, check, "owners", check->owners, stages, n, err);
 }
 
 /* ---- counts and examples ---- */
@@ -151,7 +165,7 @@ static void append_sums(const tf_narrowing *narrowing, const tf_check *check, bs
                          "amounts", "{", "$max", "{", "$literal", BCON_BOOL(true), "}", "}");
     else
         group = BCON_NEW("_id", BCON_NULL, "count", "{", "$sum", BCON_INT32(1), "}");
-    tf_narrowing_bind(narrowing, NULL, group, &bound);
+    tf_narrowing_bind(narrowing, group, &bound);
     append_stage("$group", &bound, stages, n);
 }
 
@@ -167,7 +181,7 @@ static bool append_projection(const tf_narrowing *narrowing, const tf_check *che
         BSON_APPEND_INT32(&fields, repair->ledger.amount, 1);
         BSON_APPEND_INT32(&fields, repair->ledger.status, 1);
     }
-    if (check->shows && !read_text(narrowing, check, "shows", check->shows, NULL, &fields, err))
+    if (check->shows && !read_text(narrowing, check, "shows", check->shows, &fields, err))
         return false;
     append_stage("$project", &fields, stages, n);
     return true;
@@ -184,9 +198,13 @@ static void append_limit_of_size(bson_t *stages, uint32_t *n)
 
 static bool append_examples(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err)
 {
-    _cleanup_(bson_destroyp) bson_t *limit = BCON_NEW("$limit", BCON_INT32(TF_FINDING_EXAMPLES));
+    _cleanup_(bson_destroyp) bson_t *sort = BCON_NEW("$sort", "{", "_id", BCON_INT32(1), "}"),
+                                    *limit = BCON_NEW("$limit", BCON_INT32(TF_FINDING_EXAMPLES));
+    tf_array_append_document(stages, n, sort); /* the same ones every time */
     tf_array_append_document(stages, n, limit);
     if (!check->source && !append_projection(narrowing, check, stages, n, err))
+        return false;
+    if (check->detail && !append_text(narrowing, check, "detail", check->detail, stages, n, err))
         return false;
     append_limit_of_size(stages, n);
     return true;
@@ -227,7 +245,7 @@ static bool append_premise(const tf_narrowing *narrowing, const tf_check *check,
     if (!read_premise(narrowing, check, &premise, err))
         return false;
     append_stage("$match", &premise, &stages, &n);
-    if (check->probe && !append_text(narrowing, check, "probe", check->probe, NULL, &stages, &n, err))
+    if (check->probe && !append_text(narrowing, check, "probe", check->probe, &stages, &n, err))
         return false;
     append_candidates(&stages, &n);
     snprintf(name, sizeof name, "k%zu", i);
@@ -235,11 +253,11 @@ static bool append_premise(const tf_narrowing *narrowing, const tf_check *check,
     return true;
 }
 
-bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages, tf_error *err)
+bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, bson_t *stages, tf_error *err)
 {
     uint32_t n = 0;
     _cleanup_bson_ bson_t facets = BSON_INITIALIZER;
-    if (!tf_audit_append_source(narrowing, pass, among, stages, &n, err))
+    if (!tf_audit_append_source(narrowing, pass, stages, &n, err))
         return false;
     for (size_t i = 0; i < pass->count; i++)
         if (!append_facet(narrowing, pass->checks[i], 'c', i, &facets, err) ||
@@ -257,18 +275,14 @@ bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, const
 bool tf_audit_probe(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, tf_error *err)
 {
     uint32_t n = 0;
+    _cleanup_bson_ bson_t premise = BSON_INITIALIZER;
     append_narrowing(narrowing, stages, &n);
-    if (!append_text(narrowing, check, "probe", check->probe, NULL, stages, &n, err))
+    if (check->premise && !read_premise(narrowing, check, &premise, err))
+        return false;
+    if (!bson_empty(&premise))
+        append_stage("$match", &premise, stages, &n);
+    if (!append_text(narrowing, check, "probe", check->probe, stages, &n, err))
         return false;
     append_candidates(stages, &n);
-    return true;
-}
-
-bool tf_audit_detail(const tf_narrowing *narrowing, const tf_check *check, const bson_t *keys, bson_t *stages, tf_error *err)
-{
-    uint32_t n = 0;
-    if (!append_text(narrowing, check, "detail", check->detail, keys, stages, &n, err))
-        return false;
-    append_limit_of_size(stages, &n);
     return true;
 }

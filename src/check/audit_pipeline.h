@@ -6,21 +6,17 @@
 
 enum { TF_CANDIDATES_MAX = 1000 };
 
-/* Appends to the array `stages` what leads to the findings of a pass: the narrowing, the candidates (NULL: all), the source, and a
- * match of whatever any of its checks and premises asks for. */
-bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages,
-                            uint32_t *n, tf_error *err);
+/* Appends to the array `stages` what leads to the findings of a pass: the narrowing, the candidates, the source, and a match of
+ * whatever any of its checks and premises asks for. */
+bool tf_audit_append_source(const tf_narrowing *narrowing, const tf_pass *pass, bson_t *stages, uint32_t *n, tf_error *err);
 
-/* Appends what makes {owner, count} of what comes out of the check's source. Nothing where it carries them, or is a document. */
+/* Appends the check's stages that make owners of what was found, where it has any. */
 bool tf_audit_append_owners(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, uint32_t *n, tf_error *err);
 
 /* Fills the empty *stages: one document {c0: [{count, amount}], e0: [examples], c1: …, k0: [candidates], …} comes out. */
-bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, const tf_candidates *among, bson_t *stages, tf_error *err);
+bool tf_audit_pipeline(const tf_narrowing *narrowing, const tf_pass *pass, bson_t *stages, tf_error *err);
 
 /* The check's probe: candidates come out, at most TF_CANDIDATES_MAX + 1. One without an _id is too large to be asked for. */
 bool tf_audit_probe(const tf_narrowing *narrowing, const tf_check *check, bson_t *stages, tf_error *err);
-
-/* The check's detail for these keys (an array). */
-bool tf_audit_detail(const tf_narrowing *narrowing, const tf_check *check, const bson_t *keys, bson_t *stages, tf_error *err);
 
 #endif

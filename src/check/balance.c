@@ -9,6 +9,7 @@
 #include "db/id.h"
 #include "store/ledger.h"
 
+#include <string.h>
 #include <tokenfix/cleanup.h>
 
 enum { EXAMPLES = 100 };
@@ -60,6 +61,11 @@ bool tf_balance_post(const tf_store *store, const char *run, tf_error *err)
 
 /* ---- comparison of one account ---- */
 
+typedef struct example {
+    bson_t *doc; /* owned */
+    int64_t difference;
+} example;
+
 typedef struct comparison {
     const tf_store *store;
     const tf_repair *repair;
@@ -71,23 +77,50 @@ typedef struct comparison {
     size_t owners_count, owners_capacity;
     uint64_t *seen; /* hashes of the ledger's keys that were met, sorted at the end */
     size_t seen_count, seen_capacity;
+    example examples[EXAMPLES];
+    size_t examples_count;
 } comparison;
 
-static void note_example(comparison *c, const bson_t *owner, const tf_sums *s, size_t i)
+/* The largest differences first, those that are the same by the bytes of what they say: whatever order the server has. */
+static bool comes_before(int64_t difference, const bson_t *doc, const example *other)
 {
-    char buffer[16];
-    const char *key;
-    if (bson_count_keys(c->result->examples) >= EXAMPLES)
-        return;
-    bson_t item;
-    size_t length = bson_uint32_to_string(bson_count_keys(c->result->examples), &key, buffer, sizeof buffer);
-    bson_append_document_begin(c->result->examples, key, (int)length, &item);
-    BSON_APPEND_DOCUMENT(&item, "owner", owner);
+    size_t length = doc->len < other->doc->len ? doc->len : other->doc->len;
+    int order = memcmp(bson_get_data(doc), bson_get_data(other->doc), length);
+    return difference != other->difference ? difference > other->difference : order < 0;
+}
+
+static void note_example(comparison *c, const bson_t *owner, const tf_sums *s, size_t i, int64_t difference)
+{
+    bson_t *doc = bson_new();
+    BSON_APPEND_DOCUMENT(doc, "owner", owner);
     if (s->status[i].value_type != BSON_TYPE_EOD)
-        BSON_APPEND_VALUE(&item, "status", &s->status[i]);
-    BSON_APPEND_INT64(&item, "expected", s->expected[i]);
-    BSON_APPEND_INT64(&item, "found", s->found[i]);
-    bson_append_document_end(c->result->examples, &item);
+        BSON_APPEND_VALUE(doc, "status", &s->status[i]);
+    BSON_APPEND_INT64(doc, "expected", s->expected[i]);
+    BSON_APPEND_INT64(doc, "found", s->found[i]);
+    size_t at = c->examples_count;
+    while (at > 0 && comes_before(difference, doc, &c->examples[at - 1]))
+        at--;
+    if (c->examples_count == EXAMPLES)
+        bson_destroy(at == EXAMPLES ? doc : c->examples[--c->examples_count].doc);
+    if (at == EXAMPLES)
+        return;
+    memmove(&c->examples[at + 1], &c->examples[at], (c->examples_count - at) * sizeof *c->examples);
+    c->examples[at] = (example){.doc = doc, .difference = difference};
+    c->examples_count++;
+}
+
+static void drop_examples(comparison *c)
+{
+    while (c->examples_count)
+        bson_destroy(c->examples[--c->examples_count].doc);
+}
+
+static void take_examples(comparison *c)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < c->examples_count; i++)
+        tf_array_append_document(c->result->examples, &n, c->examples[i].doc);
+    drop_examples(c);
 }
 
 static uint64_t hash_of(const bson_t *doc)
@@ -168,7 +201,7 @@ static bool compare_account(comparison *c, const bson_t *owner, const bson_t *no
         c->result->unexplained++;
         c->result->amount = tf_number_sum(c->result->amount, largest);
         remember_owner(c, owner);
-        note_example(c, owner, &s, worst);
+        note_example(c, owner, &s, worst, largest);
     }
     return true;
 }
@@ -313,6 +346,7 @@ static void start_anew(comparison *c)
     tf_balance_result_done(c->result);
     *c->result = (tf_balance_result){.examples = bson_new()};
     c->seen_count = c->owners_count = 0;
+    drop_examples(c);
 }
 
 static int64_t count_owners(comparison *c)
@@ -365,6 +399,7 @@ static bool compare_all(comparison *c, bool plain, bool *sure, tf_error *err)
     *sure = !same;
     ok = ok && (same || compare_exactly(c, err));
     out->owners = count_owners(c);
+    take_examples(c);
     free(c->seen);
     free(c->owners);
     if (!ok)

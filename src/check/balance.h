@@ -23,7 +23,7 @@ typedef struct tf_balance_result {
     int64_t unexplained;
     int64_t owners; /* of these, told apart by the ledger's first owner field */
     int64_t amount; /* of each of these its largest difference in any status, without its sign, added up; INT64_MAX beyond */
-    bson_t *examples;  /* array of at most 100 {owner, status, expected, found} of unexplained accounts; owned */
+    bson_t *examples;  /* array of at most 100 {owner, status, expected, found} of unexplained accounts, the largest differences first; owned */
 } tf_balance_result;
 
 void tf_balance_result_done(tf_balance_result *result);

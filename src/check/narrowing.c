@@ -92,7 +92,14 @@ static void append_condition(const tf_narrowing *narrowing, bool whose, bool sin
     BCON_APPEND(out, key, "{", "$and", BCON_ARRAY(&all), "}");
 }
 
-static bool append_word(const tf_narrowing *narrowing, const bson_t *keys, const char *word, const char *key, bson_t *out)
+/* As a literal: a text that begins with "$" would be taken for a field. */
+static void append_candidates(const tf_narrowing *narrowing, const char *key, bson_t *out)
+{
+    _cleanup_bson_ bson_t none = BSON_INITIALIZER;
+    BCON_APPEND(out, key, "{", "$literal", BCON_ARRAY(narrowing->candidates ? narrowing->candidates : &none), "}");
+}
+
+static bool append_word(const tf_narrowing *narrowing, const char *word, const char *key, bson_t *out)
 {
     if (strcmp(word, "$$NARROWED") == 0)
         append_condition(narrowing, true, true, key, out);
@@ -102,21 +109,23 @@ static bool append_word(const tf_narrowing *narrowing, const bson_t *keys, const
         append_condition(narrowing, false, true, key, out);
     else if (strcmp(word, "$$AMOUNT") == 0 && narrowing->repair->ledger.present)
         tf_amount_expression(out, key, narrowing->repair->ledger.amount, narrowing->repair->ledger.scale);
-    else if (strcmp(word, "$$KEYS") == 0 && keys)
-        BSON_APPEND_ARRAY(out, key, keys);
+    else if (strcmp(word, "$$CANDIDATES") == 0)
+        append_candidates(narrowing, key, out);
+    else if (strcmp(word, "$$EVERY") == 0)
+        BSON_APPEND_BOOL(out, key, narrowing->candidates == NULL);
     else
         return false;
     return true;
 }
 
-static void bind_all(const tf_narrowing *narrowing, const bson_t *keys, bson_iter_t *iter, int depth, bson_t *out)
+static void bind_all(const tf_narrowing *narrowing, bson_iter_t *iter, int depth, bson_t *out)
 {
     while (bson_iter_next(iter)) {
         const char *key = bson_iter_key(iter);
         bson_iter_t inner;
         bson_t child;
         bool array = BSON_ITER_HOLDS_ARRAY(iter);
-        if (BSON_ITER_HOLDS_UTF8(iter) && append_word(narrowing, keys, bson_iter_utf8(iter, NULL), key, out))
+        if (BSON_ITER_HOLDS_UTF8(iter) && append_word(narrowing, bson_iter_utf8(iter, NULL), key, out))
             continue;
         if ((!array && !BSON_ITER_HOLDS_DOCUMENT(iter)) || depth == DEEPEST || !bson_iter_recurse(iter, &inner)) {
             bson_append_iter(out, key, -1, iter);
@@ -126,7 +135,7 @@ static void bind_all(const tf_narrowing *narrowing, const bson_t *keys, bson_ite
             bson_append_array_begin(out, key, -1, &child);
         else
             bson_append_document_begin(out, key, -1, &child);
-        bind_all(narrowing, keys, &inner, depth + 1, &child);
+        bind_all(narrowing, &inner, depth + 1, &child);
         if (array)
             bson_append_array_end(out, &child);
         else
@@ -134,9 +143,9 @@ static void bind_all(const tf_narrowing *narrowing, const bson_t *keys, bson_ite
     }
 }
 
-void tf_narrowing_bind(const tf_narrowing *narrowing, const bson_t *keys, const bson_t *from, bson_t *out)
+void tf_narrowing_bind(const tf_narrowing *narrowing, const bson_t *from, bson_t *out)
 {
     bson_iter_t iter;
     if (bson_iter_init(&iter, from))
-        bind_all(narrowing, keys, &iter, 0, out);
+        bind_all(narrowing, &iter, 0, out);
 }

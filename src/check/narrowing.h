@@ -9,6 +9,7 @@ typedef struct tf_narrowing {
     const char *owner[2];  /* of the ledger's first and second owner field; NULL: all */
     const char *since_run; /* its id; NULL: all times */
     int64_t since;         /* when it began, milliseconds */
+    const bson_t *candidates; /* of the check that is run: an array; NULL: not known, or not few */
 } tf_narrowing;
 
 /* Whether anything is left out at all. */
@@ -20,8 +21,8 @@ const char *tf_narrowing_text(const tf_narrowing *narrowing, char *out, size_t s
 /* Appends to the empty *query the conditions of a query (which can use an index). Nothing where nothing is narrowed. */
 void tf_narrowing_query(const tf_narrowing *narrowing, bson_t *query);
 
-/* Copies stages, or a query, with "$$NARROWED", "$$WHOSE", "$$SINCE" and "$$AMOUNT" (tokenfix/migration.h) in their places;
- * "$$KEYS" is the array `keys`, which may be NULL. */
-void tf_narrowing_bind(const tf_narrowing *narrowing, const bson_t *keys, const bson_t *from, bson_t *out);
+/* Copies stages, or a query, with "$$NARROWED", "$$WHOSE", "$$SINCE", "$$AMOUNT", "$$CANDIDATES" and "$$EVERY"
+ * (tokenfix/migration.h) in their places. */
+void tf_narrowing_bind(const tf_narrowing *narrowing, const bson_t *from, bson_t *out);
 
 #endif

@@ -13,6 +13,7 @@ typedef struct tf_owner_counts {
     bson_value_t owner; /* of the ledger's first owner field; owned */
     int64_t counts[TF_OWNERS_CHECKS_MAX]; /* by check, in the order asked for */
     int64_t amount; /* of the documents that checks without a source found; units of 10^-scale */
+    bool too_large; /* it leaves 64 bits: there is none */
 } tf_owner_counts;
 
 typedef struct tf_owners {
@@ -25,7 +26,7 @@ typedef struct tf_owners {
 } tf_owners;
 
 /* Runs `checks` (count of them, each with a user_key, at most TF_OWNERS_CHECKS_MAX) and fills *out (free with tf_owners_done) with
- * `limit` owners from `offset` on. *out is untouched on failure: OVERFLOW where the amounts leave 64 bits. */
+ * `limit` owners from `offset` on. *out is untouched on failure. An owner too large to be shown is null. */
 bool tf_owners_read(const tf_audit_input *input, const tf_check *const *checks, size_t count, int64_t limit, int64_t offset,
                     tf_owners *out, tf_error *err);
 void tf_owners_done(tf_owners *owners);

@@ -176,6 +176,21 @@ mongoc_client_t *tf_client_impatient(mongoc_client_t *client, const char *name, 
     return own;
 }
 
+uint64_t tf_client_moment(mongoc_client_t *client)
+{
+    tf_op op = {.client = client, .db = "admin", .what = "ask for the newest write"};
+    tf_error ignored = {0};
+    bson_iter_t iter, at;
+    uint32_t seconds = 0, increment = 0;
+    _cleanup_bson_ bson_t reply = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("hello", BCON_INT32(1));
+    if (!tf_op_command(&op, command, &reply, &ignored) || !bson_iter_init(&iter, &reply) ||
+        !bson_iter_find_descendant(&iter, "lastWrite.majorityOpTime.ts", &at) || !BSON_ITER_HOLDS_TIMESTAMP(&at))
+        return 0;
+    bson_iter_timestamp(&at, &seconds, &increment);
+    return (uint64_t)seconds << 32 | increment;
+}
+
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err)
 {
     tf_op op = {.client = client, .db = "admin", .what = "ask for the server's time"};

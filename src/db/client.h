@@ -46,6 +46,10 @@ void tf_client_forget(mongoc_uri_t *uri);
  * what may hang. The caller destroys it; NULL where there can be none. */
 mongoc_client_t *tf_client_impatient(mongoc_client_t *client, const char *name, int32_t patience_ms);
 
+/* The newest write that the majority of the replica set has: what is read after it is no older. 0 where there is no such thing, or
+ * it cannot be asked. */
+uint64_t tf_client_moment(mongoc_client_t *client);
+
 /* The server's time now, milliseconds since the epoch. */
 bool tf_client_now(mongoc_client_t *client, int64_t *ms, tf_error *err);
 

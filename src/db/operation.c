@@ -46,7 +46,9 @@ static void append_read_concern(const tf_op *op, bson_t *opts)
         return;
     bson_t concern;
     BSON_APPEND_DOCUMENT_BEGIN(opts, "readConcern", &concern);
-    BSON_APPEND_UTF8(&concern, "level", op->linearizable ? "linearizable" : "majority");
+    BSON_APPEND_UTF8(&concern, "level", op->linearizable ? "linearizable" : op->snapshot ? "snapshot" : "majority");
+    if (op->after && !op->linearizable)
+        BSON_APPEND_TIMESTAMP(&concern, "afterClusterTime", (uint32_t)(op->after >> 32), (uint32_t)op->after);
     bson_append_document_end(opts, &concern);
 }
 

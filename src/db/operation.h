@@ -20,7 +20,9 @@ typedef struct tf_op {
     int64_t max_time_ms;  /* 0: none */
     bool local;           /* read concern local instead of majority */
     bool linearizable;    /* instead of majority: sees every write acknowledged or begun before, also by a primary that is gone */
+    bool snapshot;        /* instead of majority: all that is read stands in one moment. Replica sets and mongos; five minutes at most */
     bool allow_secondary; /* secondaryPreferred instead of primary */
+    uint64_t after;       /* reads wait until the member has seen this moment (tf_client_moment); 0: as it is */
 } tf_op;
 
 /* Runs a command that reads, or one without read or write concern. `reply` must be an initialised empty document, or

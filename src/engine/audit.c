@@ -74,8 +74,9 @@ bool tf_audit_check_words(const tf_migration *migration, const char *const *word
 }
 
 /* Fills a row for each check asked for, in the migration's order. */
-static bool choose(const tf_migration *migration, const char *const *words, tf_audit *audit, tf_error *err)
+static bool choose(const tf_migration *migration, const tf_audit_wanted *wanted, tf_audit *audit, tf_error *err)
 {
+    const char *const *words = wanted->checks;
     size_t count = count_checks(migration);
     if (count == 0) {
         tf_error_set(err, TF_ERR_NOTHING_TO_DO, "migration %s has no checks", migration->id);
@@ -85,7 +86,7 @@ static bool choose(const tf_migration *migration, const char *const *words, tf_a
         return false;
     audit->rows = bson_malloc0(count * sizeof *audit->rows);
     for (size_t i = 0; i < count; i++) {
-        bool asked = !words || !*words;
+        bool asked = !words || !*words || (wanted->by_owner && migration->checks[i].user_key);
         for (const char *const *word = words; word && *word && !asked; word++)
             asked = is_called(&migration->checks[i], *word);
         if (asked)
@@ -131,6 +132,7 @@ typedef struct job {
     tf_candidates *candidates; /* by row: what its premise said */
     planned *passes;           /* of this round */
     size_t passes_count, done;
+    uint64_t after; /* what was repaired before the audit began is seen by a member that is behind, too */
     pthread_mutex_t lock;
 } job;
 
@@ -303,6 +305,10 @@ static bool run_pass(worker *w, const planned *p, tf_error *err)
     }
     if (first->ledger && p->pass.count ? compare_ledger(w, p, &one) : run_checks(w, p, &one))
         return true;
+    if (first->ledger && one.code == TF_ERR_OVERFLOW) {
+        skip(w->job, p, "%.200s", one.message);
+        return true;
+    }
     if (one.code == TF_ERR_PERMISSION && (first->needs || first->collection || first->ledger)) {
         skip(w->job, p, "not visible with these privileges: %.200s", one.message);
         return true;
@@ -318,6 +324,8 @@ static bool begin(tf_work *work, mongoc_client_t *client, void **state, tf_error
     (void)err;
     *w = (worker){.store = j->engine->store, .job = j};
     w->store.client = client;
+    w->store.max_time_ms = j->wanted->max_time_ms;
+    w->store.after = j->after;
     *state = w;
     return true;
 }
@@ -390,6 +398,23 @@ static bool run_rounds(job *j, tf_error *err)
     return j->passes_count == 0 || run_passes(j, err);
 }
 
+/* A name that was mistyped must not pass for a sound account. What cannot be looked at is not said. */
+static bool is_nobody(const job *j)
+{
+    tf_narrowing whose = *j->narrowing;
+    tf_op op = tf_store_op(&j->engine->store, NULL, "look for the owner's documents");
+    _cleanup_bson_ bson_t query = BSON_INITIALIZER, found = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}");
+    tf_error ignored = {0};
+    whose.since_run = NULL;
+    if (!tf_narrowing_is_narrow(&whose))
+        return false;
+    op.db = j->engine->store.repaired;
+    op.max_time_ms = j->wanted->max_time_ms;
+    tf_narrowing_query(&whose, &query);
+    return tf_cursor_one(tf_op_find(&op, whose.repair->collection, &query, opts), &op, &found, &ignored) == 0;
+}
+
 static bool run_all(job *j, tf_error *err)
 {
     tf_audit *audit = j->audit;
@@ -398,6 +423,8 @@ static bool run_all(job *j, tf_error *err)
     tf_op op = tf_store_op(&j->engine->store, NULL, "count the documents");
     op.db = j->engine->store.repaired;
     audit->empty = tf_collection_count(&op, j->narrowing->repair->collection, &documents, &unseen) && documents == 0;
+    audit->nobody = !audit->empty && is_nobody(j);
+    j->after = tf_client_moment(j->engine->store.client);
     j->findings = bson_malloc0(audit->total * sizeof *j->findings);
     j->candidates = bson_malloc0(audit->total * sizeof *j->candidates);
     audit->findings = bson_malloc0(audit->total * sizeof *audit->findings);
@@ -422,7 +449,7 @@ bool tf_audit_run(const tf_engine *engine, const tf_audit_wanted *wanted, tf_aud
     tf_narrowing narrowing;
     _cleanup_(tf_repair_freep) tf_repair *repair = tf_repair_parse(engine->migration->repair, err);
     job j = {.engine = engine, .wanted = wanted, .narrowing = &narrowing, .audit = &audit, .lock = PTHREAD_MUTEX_INITIALIZER};
-    bool ok = repair && choose(engine->migration, wanted->checks, &audit, err) &&
+    bool ok = repair && choose(engine->migration, wanted, &audit, err) &&
               tf_audit_narrow(engine, wanted, repair, &audit, &narrowing, err) && run_all(&j, err);
     if (!ok) {
         tf_audit_done(&audit);

@@ -8,6 +8,7 @@
 
 typedef struct tf_audit_wanted {
     const char *const *checks; /* names or groups, NULL-terminated; NULL or empty: all */
+    bool by_owner;             /* besides these, the checks that the report by owner is made of */
     const char *user, *mint;   /* of the ledger's first and second owner field; NULL: all */
     const char *since;         /* a run, or a migration's newest: only what was created or changed since it began; NULL: all */
     int64_t max_time_ms;       /* of each operation on the server; 0: none */
@@ -28,6 +29,7 @@ typedef struct tf_audit {
     char since[TF_RUN_ID_SIZE]; /* the run's id; empty */
     int64_t at, elapsed_ms;   /* the server's time at the beginning */
     bool empty;               /* the collection holds no document at all, or is not there */
+    bool nobody;              /* no document belongs to the user and mint that were asked for */
     size_t total, passed, skipped;
     tf_audit_row *rows;       /* a row for each of the total */
     tf_finding *findings;     /* in the order of the rows, without those of severity NONE */

@@ -32,7 +32,9 @@ tf_name tf_store_backup_name(const tf_store *store, const char *run)
 
 tf_op tf_store_op(const tf_store *store, mongoc_client_session_t *session, const char *what)
 {
-    return (tf_op){.client = store->client, .session = session, .db = store->db, .comment = store->comment, .what = what};
+    return (tf_op){.client = store->client, .session = session, .db = store->db, .comment = store->comment, .what = what,
+                   .max_time_ms = store->max_time_ms,
+                   .after = store->after};
 }
 
 static bool create_collection(const tf_store *store, const char *name, const bson_t *collation, tf_error *err)

@@ -19,6 +19,8 @@ typedef struct tf_store {
     char repaired[64];   /* the repaired database */
     char prefix[16];
     const char *comment; /* of every operation: "tokenfix/<run>/<batch>"; NULL: "tokenfix" */
+    int64_t max_time_ms; /* of every operation; 0: none */
+    uint64_t after;      /* no read is older than this moment; 0: as it is */
     const struct tf_key *signer; /* signs the events; NULL: nobody. Borrowed */
 } tf_store;
 

@@ -1,5 +1,6 @@
 /* tokenfix audit: every check finds what was planted and nothing else; options, formats, exit status. */
 #include "support/audits.h"
+#include "support/documents.h"
 
 /* ---- each defect alone ---- */
 
@@ -27,6 +28,10 @@ static const tf_flaw flaws[] = {
     {"whole as decimal", "[{\"$set\": {\"total_amount\": {\"$numberDecimal\": \"8.00\"}}}]", ""},
     {"whole as int64", "[{\"$set\": {\"total_amount\": {\"$numberLong\": \"8\"}}}]", ""},
     {"negative", "[{\"$set\": {\"total_amount\": -8}}]", "invalid_amount amount_mismatch negative_balance"},
+    {"negative and 64 bits", "[{\"$set\": {\"total_amount\": {\"$numberLong\": \"-8\"}}}]", "invalid_amount amount_mismatch negative_balance"},
+    {"negative and double", "[{\"$set\": {\"total_amount\": {\"$numberDouble\": \"-8.0\"}}}]", "invalid_amount amount_mismatch negative_balance"},
+    {"zero and double", "[{\"$set\": {\"total_amount\": {\"$numberDouble\": \"0.0\"}, \"proofs\": []}}]", "invalid_amount"},
+    {"spent at undefined", "[{\"$set\": {\"spent_at\": {\"$undefined\": true}}}]", ""},
     {"zero", "[{\"$set\": {\"total_amount\": 0, \"proofs\": []}}]", "invalid_amount"},
     {"zero and pending", "[{\"$set\": {\"total_amount\": 0, \"proofs\": [], \"status\": \"pending\"}}]", ""},
     {"zero and failed", "[{\"$set\": {\"total_amount\": 0, \"proofs\": [], \"status\": \"failed\"}}]", ""},
@@ -105,6 +110,49 @@ static void audit__finds_secrets_that_two_tokens_share(void **state)
         tf_program *p = tf_program_run(f, "audit", "--json", NULL);
         if (tf_audits_count(p, "duplicate_secret") != rows[i].duplicates || tf_audits_count(p, "secret_reuse") != rows[i].reuses)
             fail_msg("%s, %s: %s", rows[i].mine, rows[i].theirs, p->out);
+        tf_audits_clear(f);
+    }
+}
+
+/* Such secrets differ where the probe looks; those above are shorter. */
+static void audit__finds_long_secrets_among_others(void **state)
+{
+    tf_fixture *f = *state;
+    char update[1024];
+    tf_audits_sound(f, 300);
+    tf_audits_update(f, "{}", "[{\"$set\": {\"proofs\": [{\"amount\": 8, \"secret\": {\"$concat\": [\"[\\\"P2PK\\\",{\\\"nonce\\\":\\\"000000000\","
+                              " {\"$toString\": {\"$multiply\": [\"$_id\", 3331111]}}, \"\\\"}]\"]}}]}}]");
+    tf_program *p = tf_program_run(f, "audit", "--json", "--check", "duplicate_secret,secret_reuse", NULL);
+    assert_exit(p, 0);
+    for (int i = 0; i < 2; i++) {
+        snprintf(update, sizeof update, "[{\"$set\": {\"proofs\": [{\"amount\": 8, \"secret\": \"[\\\"P2PK\\\",{\\\"nonce\\\":\\\"000000000%d\\\"}]\"}]}}]",
+                 (i + 1) * 3331111);
+        tf_audits_update(f, i ? "{\"_id\": 4}" : "{\"_id\": 3}", update);
+    }
+    tf_audits_update(f, "{\"_id\": 4}", "[{\"$set\": {\"status\": \"spent\", \"spent_at\": \"$createdAt\"}}]");
+    p = tf_program_run(f, "audit", "--json", NULL);
+    assert_int_equal(tf_audits_count(p, "duplicate_secret"), 1); /* 1 and 3 */
+    assert_int_equal(tf_audits_count(p, "secret_reuse"), 1);     /* 2 and 4 */
+}
+
+/* What the probe reads of them is given to the server as values: never as expressions, nor as something that must be UTF-8. */
+static void audit__finds_secrets_that_are_no_ordinary_text(void **state)
+{
+    static const char *const secrets[] = {"aaaaaaaaaaaaaaaaaaaaaaaa$status", "aaaaaaaaaaaaaaaaaaaaaaaa$$NOPE", "aaaaaaaaaaaaaaaaaaaaaaaa$",
+                                          "aaaaaaaaaaaaaaaaaaaaaaaa{$a}", "\xc3\xa4\xc3\xb6\xc3\xbc" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                                          "\xff\xfe" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x80"};
+    tf_fixture *f = *state;
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        tf_audits_sound(f, 6);
+        for (int n = 7; n <= 8; n++) {
+            _cleanup_bson_ bson_t doc = BSON_INITIALIZER;
+            BCON_APPEND(&doc, "_id", BCON_INT32(n), "npub", "npub1a", "status", "unspent", "proofs", "[", "{", "secret", BCON_UTF8(secrets[i]), "}", "]");
+            assert_true(tf_documents_insert(f, NULL, "cashu_tokens", &doc));
+        }
+        tf_program *p = tf_program_run(f, "audit", "--json", "--check", "duplicate_secret,secret_reuse", NULL);
+        if (tf_audits_count(p, "duplicate_secret") != 1 || p->status != 3)
+            fail_msg("%zu: exit %d, %s%s", i, p->status, p->out, p->err);
+        assert_int_equal(tf_program_number(p, "data.issues.0.details.0.tokens.0"), 7);
         tf_audits_clear(f);
     }
 }
@@ -341,8 +389,12 @@ static void audit__is_narrowed_to_a_user_and_a_mint(void **state)
     assert_string_equal(tf_program_text(p, "data.narrowedTo.mint"), "https://other");
     p = tf_program_run(f, "audit", "--json", "--user", "npub1b", "--mint", "https://other", NULL);
     assert_exit(p, 0);
+    assert_has(p->err, "no token belongs to what was asked for: check --user and");
     p = tf_program_run(f, "audit", "--json", "--user", "nobody", NULL);
     assert_exit(p, 0);
+    assert_has(p->err, "no token belongs to what was asked for: check --user"); /* a typing error must not pass for a sound account */
+    p = tf_program_run(f, "audit", "--json", "--mint", "https://mint", NULL);
+    assert_has_not(p->err, "belongs");
 }
 
 static void audit__of_a_user_sees_secrets_that_stand_in_anothers_token_too(void **state)
@@ -360,6 +412,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TF_FIXTURE_TEST(audit__finds_each_defect_alone_and_nothing_else),
         TF_FIXTURE_TEST(audit__finds_secrets_that_two_tokens_share),
+        TF_FIXTURE_TEST(audit__finds_long_secrets_among_others),
+        TF_FIXTURE_TEST(audit__finds_secrets_that_are_no_ordinary_text),
         TF_FIXTURE_TEST(audit__shows_secrets_as_short_hashes_with_their_tokens),
         TF_FIXTURE_TEST(audit__of_sound_data_finds_nothing),
         TF_FIXTURE_TEST(audit__has_the_form_that_others_rely_on),
