@@ -127,12 +127,14 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     _cleanup_(tf_audit_done) tf_audit audit = {0};
     _cleanup_(tf_check_words_done) tf_check_words checks = {0};
     tf_check_words_split(&given->checks, &checks);
+    const tf_migration *migration = tf_migration_find(argc ? argv[0] : NULL, &err);
+    bool by_owner = migration && tf_audit_report_by_owner(migration, checks.items);
     const tf_audit_wanted wanted = {.checks = checks.items,
+                                    .by_owner = by_owner,
                                     .user = given->user,
                                     .mint = given->mint,
                                     .since = given->since,
                                     .max_time_ms = (int64_t)(given->max_time * 1000)};
-    const tf_migration *migration = tf_migration_find(argc ? argv[0] : NULL, &err);
     if (migration && given->every_ms && tf_schedule_check(given, &err))
         return tf_schedule_run(globals, given, migration);
     _cleanup_(tf_single_done) tf_single single = {0};
@@ -141,8 +143,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
                 tf_audit_run(&session.engine, &wanted, &audit, &err);
     _cleanup_(memory_done) memory remembered = {0};
     _cleanup_(tf_audit_owners_done) tf_audit_owners owners = {0};
-    bool by_owner = good && tf_audit_report_by_owner(&audit, checks.items);
-    if (by_owner)
+    if (good && by_owner)
         good = tf_audit_owners_read(&session.engine, &wanted, &audit, given->limit, given->offset, &owners, &err);
     if (good)
         compare(&session, given, &audit, &remembered);
@@ -168,6 +169,9 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
     warn_of_memory(&remembered, globals->quiet);
     if (audit.empty)
         tf_output_warning("%s holds no document at all: check --db", session.client.db);
+    if (audit.nobody)
+        tf_output_warning("no %s belongs to what was asked for: check %s", view.terms.noun,
+                          given->user && given->mint ? "--user and --mint" : given->user ? "--user" : "--mint");
     return audit.worst != TF_SEVERITY_NONE && audit.worst >= view.fail_on ? 3 : 0;
 }
 

@@ -5,6 +5,7 @@
 #include "db/id.h"
 #include "report/format.h"
 #include "report/table.h"
+#include "report/terminal.h"
 
 /* ---- data ---- */
 
@@ -26,6 +27,14 @@ static void append_breakdown(const tf_holding *holding, bson_t *details)
     bson_append_document_end(details, &balances);
 }
 
+static void append_amount(const tf_owner_counts *counts, const char *key, bson_t *out)
+{
+    if (counts->too_large)
+        BSON_APPEND_NULL(out, key);
+    else
+        BSON_APPEND_INT64(out, key, counts->amount);
+}
+
 static void append_owner(const tf_audit_owners *owners, size_t at, bson_t *issues, uint32_t *n)
 {
     const tf_owner_counts *counts = &owners->owners.page[at];
@@ -43,7 +52,7 @@ static void append_owner(const tf_audit_owners *owners, size_t at, bson_t *issue
     bson_append_document_end(&one, &part);
     BSON_APPEND_DOCUMENT_BEGIN(&one, "details", &part);
     append_breakdown(&owners->holdings[at], &part);
-    BSON_APPEND_INT64(&part, "affectedAmount", counts->amount);
+    append_amount(counts, "affectedAmount", &part);
     bson_append_document_end(&one, &part);
     tf_array_append_document(issues, n, &one);
 }
@@ -71,7 +80,7 @@ void tf_audit_owners_append(const tf_audit_owners *owners, bson_t *out)
     BSON_APPEND_DOCUMENT_BEGIN(out, "summary", &part);
     BSON_APPEND_INT64(&part, "usersWithIssues", owners->owners.with_issues);
     BSON_APPEND_INT64(&part, "totalProblematicTokens", documents_of(owners, &owners->owners.sums));
-    BSON_APPEND_INT64(&part, "totalAffectedAmount", owners->owners.sums.amount);
+    append_amount(&owners->owners.sums, "totalAffectedAmount", &part);
     bson_append_document_end(out, &part);
 }
 
@@ -79,10 +88,10 @@ void tf_audit_owners_append(const tf_audit_owners *owners, bson_t *out)
 
 void tf_audit_owners_print(const tf_audit_owners *owners, const tf_terms *terms)
 {
-    char amount[48], balance[48];
+    char amount[48], balance[48], line[256];
     snprintf(amount, sizeof amount, *terms->unit ? "affected, %s" : "affected%s", terms->unit);
     snprintf(balance, sizeof balance, *terms->unit ? "balance, %s" : "balance%s", terms->unit);
-    const tf_column columns[] = {{"owner", terms->owner, TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
+    const tf_column columns[] = {{"owner", terms->owner, TF_COLUMN_TEXT, 0}, /* whole: who is cut cannot be asked for */
                                  {"issues", "issues", TF_COLUMN_TEXT, TF_COLUMN_WRAP},
                                  {"amount", amount, TF_COLUMN_COUNT, 0},
                                  {"balance", balance, TF_COLUMN_COUNT, 0},
@@ -101,12 +110,15 @@ void tf_audit_owners_print(const tf_audit_owners *owners, const tf_terms *terms)
                 length += (size_t)snprintf(issues + length, sizeof issues - length, "%s%s %s", length ? ", " : "", TF_COUNT(count),
                                            owners->checks[k]->name);
         }
-        tf_table_add(table, TF_CELL_TEXT(owner), TF_CELL_TEXT(issues), TF_CELL_TEXT(TF_NUMBER(terms, counts->amount)),
+        tf_table_add(table, TF_CELL_TEXT(owner), TF_CELL_TEXT(issues),
+                     counts->too_large ? TF_CELL_NONE : TF_CELL_TEXT(TF_NUMBER(terms, counts->amount)),
                      owners->holdings[i].rows ? TF_CELL_TEXT(TF_NUMBER(terms, owners->holdings[i].balance)) : TF_CELL_NONE);
     }
-    if (tf_table_rows(table) == 0)
+    if (owners->owners.with_issues == 0)
         return;
-    printf("\n%s of %s %ss with issues, those with the largest amounts first:\n", TF_COUNT((int64_t)owners->owners.page_count),
-           TF_COUNT(owners->owners.with_issues), terms->owner);
+    snprintf(line, sizeof line, "%s of %s %ss with issues%s", TF_COUNT((int64_t)owners->owners.page_count), TF_COUNT(owners->owners.with_issues),
+             terms->owner, tf_table_rows(table) ? ", those with the largest amounts first:" : " shown (--limit, --offset)");
+    putchar('\n');
+    tf_text_wrap(stdout, line, 0, 0, tf_terminal_of(stdout).width);
     tf_table_print(table, stdout);
 }

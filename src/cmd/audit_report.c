@@ -24,11 +24,11 @@ const char *tf_audit_report_count(const tf_terms *terms, const tf_check *check, 
     return out;
 }
 
-bool tf_audit_report_by_owner(const tf_audit *audit, const char *const *words)
+bool tf_audit_report_by_owner(const tf_migration *migration, const char *const *words)
 {
     bool any = false;
-    for (size_t i = 0; i < audit->total; i++)
-        any = any || audit->rows[i].check->user_key;
+    for (const tf_check *check = migration->checks; check && check->name; check++)
+        any = any || check->user_key;
     return any && words && words[0] && !words[1] && strcmp(words[0], "balance") == 0;
 }
 
@@ -113,7 +113,7 @@ void tf_audit_report_append(const tf_audit_view *view, bson_t *out)
     const tf_audit *audit = view->audit;
     bson_t issues;
     uint32_t n = 0;
-    BSON_APPEND_BOOL(out, "isHealthy", audit->findings_count == 0);
+    BSON_APPEND_BOOL(out, "isHealthy", audit->findings_count == 0 && !(view->owners && view->owners->owners.with_issues));
     BSON_APPEND_INT64(out, "totalChecks", (int64_t)audit->total);
     BSON_APPEND_INT64(out, "passedChecks", (int64_t)audit->passed);
     BSON_APPEND_INT64(out, "skippedChecks", (int64_t)audit->skipped);

@@ -15,8 +15,8 @@ typedef struct tf_audit_view {
     const tf_audit_owners *owners; /* an audit of the balances: its issues are the users'; NULL: the checks' */
 } tf_audit_view;
 
-/* Whether the report is by user: where exactly the group "balance" was asked for. */
-bool tf_audit_report_by_owner(const tf_audit *audit, const char *const *words);
+/* Whether the report is by user: where exactly the group "balance" was asked for, and the migration has checks that tell of users. */
+bool tf_audit_report_by_owner(const tf_migration *migration, const char *const *words);
 
 /* {isHealthy, totalChecks, passedChecks, issues: [{type, severity, count, details: []}], …}; by user the
  * checks' are `findings`, and `issues` is as cmd/audit_owners_report.h says. */

@@ -1,5 +1,6 @@
 #include "engine/audit_owners.h"
 
+#include <string.h>
 #include <tokenfix/cleanup.h>
 
 void tf_audit_owners_done(tf_audit_owners *owners)
@@ -46,9 +47,13 @@ static bool read_holdings(const tf_engine *engine, const char *second, tf_audit_
     out->holdings = bson_malloc0((out->owners.page_count + 1) * sizeof *out->holdings);
     for (size_t i = 0; i < out->owners.page_count; i++) {
         const bson_value_t *owner = &out->owners.page[i].owner;
-        if (owner->value_type == BSON_TYPE_UTF8 &&
-            !tf_holding_read(&engine->store, out->repair, owner->value.v_utf8.str, second, &out->holdings[i], err))
-            return false;
+        tf_error one = {0};
+        bool text = owner->value_type == BSON_TYPE_UTF8 && strlen(owner->value.v_utf8.str) == owner->value.v_utf8.len;
+        if (!text || tf_holding_read(&engine->store, out->repair, owner->value.v_utf8.str, second, &out->holdings[i], &one) ||
+            one.code == TF_ERR_OVERFLOW) /* shown without */
+            continue;
+        *err = one;
+        return false;
     }
     return true;
 }
@@ -60,8 +65,10 @@ bool tf_audit_owners_read(const tf_engine *engine, const tf_audit_wanted *wanted
     const tf_check *asked[TF_OWNERS_CHECKS_MAX];
     tf_audit words = {0}; /* of the narrowing */
     tf_narrowing narrowing;
+    tf_store store = engine->store;
+    store.after = tf_client_moment(store.client);
     const tf_audit_input input = {
-        .store = &engine->store, .migration = audit->migration->id, .narrowing = &narrowing, .max_time_ms = wanted->max_time_ms};
+        .store = &store, .migration = audit->migration->id, .narrowing = &narrowing, .max_time_ms = wanted->max_time_ms};
     size_t count = choose(audit->migration, audit, &owners, asked);
     if (!owners.repair || !tf_audit_narrow(engine, wanted, owners.repair, &words, &narrowing, err) ||
         !tf_owners_read(&input, asked, count, limit, offset, &owners.owners, err) ||

@@ -12,11 +12,11 @@ typedef struct tf_audit_owners {
     int order[TF_OWNERS_CHECKS_MAX];              /* where they stand in the counts; -1: nothing was found of it */
     size_t checks_count;
     tf_owners owners;
-    tf_holding *holdings; /* of the page's owners; without rows where an owner is no text */
+    tf_holding *holdings; /* of the page's owners; without rows where they cannot be added up */
 } tf_audit_owners;
 
-/* Looks for the owners of what `audit` (with the same `wanted`) found. A check with a user_key that the audit did not run is run here;
- * one that found nothing is not run again. *out (free with tf_audit_owners_done) is untouched on failure. */
+/* Looks for the owners of what `audit` (with the same `wanted`) found. `wanted` says by_owner: a check that found
+ * nothing is not run again. *out (free with tf_audit_owners_done) is untouched on failure. */
 bool tf_audit_owners_read(const tf_engine *engine, const tf_audit_wanted *wanted, const tf_audit *audit, int64_t limit, int64_t offset,
                           tf_audit_owners *out, tf_error *err);
 void tf_audit_owners_done(tf_audit_owners *owners);
