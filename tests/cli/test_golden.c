@@ -4,6 +4,7 @@
  * written as '#' there. TF_GOLDEN=write writes the files anew; look at the difference.
  */
 #include "support/alerts.h"
+#include "support/audits.h"
 #include "support/golden.h"
 #include "support/tokens.h"
 
@@ -18,6 +19,7 @@ static const char *const changing[] = {
     "[0-9]+:[0-9a-f]{64}",                                    /* an event's place */
     "events [0-9]+ to [0-9]+|BROKEN at event [0-9]+|ends with [0-9]+", /* progress may be left out */
     "127\\.0\\.0\\.1:[0-9]+",
+    "time=\"[0-9.]+\"",
     "detail: [^\n]*", /* the driver's words */
 };
 
@@ -217,6 +219,60 @@ static void golden__audits(void **state)
     golden_widths(f, "audit-diff", "audit --diff --no-keep");
 }
 
+/* What programs read is the same whatever the terminal: one file for all widths. */
+static void golden_any_width(tf_fixture *f, const char *name, const char *command)
+{
+    static const int widths[] = {40, 80, 200};
+    for (size_t i = 0; i < 3; i++)
+        compare(f, name, command, widths[i], false);
+}
+
+static void golden__audits_of_clean_data(void **state)
+{
+    tf_fixture *f = *state;
+    tf_audits_sound(f, 6);
+    golden_widths(f, "audit-clean", "audit --no-keep");
+    golden_widths(f, "audit-users-clean", "audit --check balance --no-keep");
+    golden_any_width(f, "audit-clean-csv", "audit --format csv --no-keep");
+    golden_any_width(f, "audit-clean-junit", "audit --format junit --no-keep");
+    golden(f, "audit-diff-same", "audit --diff");
+}
+
+/* A token repaired by a run, whose ledger the audit compares with; then a token for each check. */
+static void plant_every_finding(tf_fixture *f)
+{
+    static const char *const plants[][2] = {
+        {"{\"_id\": {\"$in\": [3, 4]}}", "[{\"$set\": {\"transaction_type\": \"melted\"}}]"},
+        {"{\"_id\": 6}", "[{\"$set\": {\"proofs\": [{\"amount\": 8, \"secret\": \"s3cr3t5\"}]}}]"},
+        {"{\"_id\": 8}", "[{\"$set\": {\"proofs\": [{\"amount\": 8, \"secret\": \"s3cr3t7\"}], \"status\": \"spent\", \"spent_at\": \"$createdAt\"}}]"},
+        {"{\"_id\": 9}", "[{\"$set\": {\"wallet_id\": 99}}]"},
+        {"{\"_id\": 10}", "[{\"$set\": {\"total_amount\": 7000}}]"},
+        {"{\"_id\": 11}", "[{\"$set\": {\"total_amount\": \"ten\"}}]"},
+        {"{\"_id\": 12}", "[{\"$unset\": \"metadata\"}]"},
+        {"{\"_id\": 13}", "[{\"$set\": {\"status\": \"stolen\"}}]"},
+        {"{\"_id\": 14}", "[{\"$set\": {\"npub\": \"npub1carl\", \"total_amount\": -5}}]"},
+    };
+    tf_audits_sound(f, 16);
+    tf_audits_update(f, "{\"_id\": 1}", "[{\"$set\": {\"transaction_type\": \"melted\"}}]");
+    assert_exit(tf_up(f), 0);
+    for (size_t i = 0; i < sizeof plants / sizeof *plants; i++)
+        tf_audits_update(f, plants[i][0], plants[i][1]);
+}
+
+static void golden__audits_with_every_finding(void **state)
+{
+    tf_fixture *f = *state;
+    plant_every_finding(f);
+    golden_widths(f, "audit-all", "audit --no-keep");
+    golden_any_width(f, "audit-all-csv", "audit --format csv --no-keep");
+    golden_any_width(f, "audit-all-junit", "audit --format junit --no-keep");
+    golden(f, "audit-limit", "audit --no-keep --limit 2 --offset 1");
+    golden(f, "audit-user", "audit --no-keep --user npub1b --mint https://mint --fail-on high");
+    golden_widths(f, "audit-users", "audit --check balance --no-keep");
+    golden(f, "audit-users-limit", "audit --check balance --no-keep --limit 1 --offset 1");
+    golden(f, "audit-users-beyond", "audit --check balance --no-keep --offset 7");
+}
+
 static void golden__a_round_of_a_scheduled_audit(void **state)
 {
     tf_fixture *f = *state;
@@ -248,6 +304,8 @@ int main(void)
         TF_FIXTURE_TEST(golden__what_changed_in_between),
         TF_FIXTURE_TEST(golden__balances),
         TF_FIXTURE_TEST(golden__audits),
+        TF_FIXTURE_TEST(golden__audits_of_clean_data),
+        TF_FIXTURE_TEST(golden__audits_with_every_finding),
         TF_FIXTURE_TEST(golden__a_round_of_a_scheduled_audit),
         TF_FIXTURE_TEST(golden__errors),
     };
