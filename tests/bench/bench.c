@@ -49,17 +49,18 @@ void bench_shuffle(int *order, int count)
 static _Noreturn void usage(void)
 {
     fputs(
-        "Usage: scripts/bench [--sparse | --scale | --application | --export] [options] [-- OPTION...]\n"
+        "Usage: scripts/bench [--sparse | --scale | --application | --export | --audit] [options] [-- OPTION...]\n"
         "\n"
         "  (nothing)      the floor, up, verify, down with both strategies, and what they are compared with\n"
         "  --sparse       1,000 defects among 1,000,000 documents: passes over the collection\n"
         "  --scale        up and down of 10^4, 10^5 and 10^6 affected documents: writes docs/performance.md and "
         "docs/scale.svg\n"
+        "  --audit        an audit of 1,000,000 documents beside bare passes over them, before and after a run; its memory\n"
         "  --application  how long an application's writes take, without the tool and beside up and down\n"
         "  --export       a backup into files, beside a bare cursor whose documents are written to a file\n"
         "\n"
         "  --tokens N     documents to seed; 500000, with --targets 3 or --application 250000\n"
-        "  --defects P    percent of them that are defective; 20, with --scale 50\n"
+        "  --defects P    percent of them that are defective; 20, with --scale 50, with --audit 5\n"
         "  --affected N   --scale: the largest number, the others are a tenth and a hundredth; 1000000\n"
         "  --indexes N    the indexes of the application's model (8) or of production (12); 12\n"
         "  --rounds N     times everything is measured, medians count; 3 (with --scale a third of it for the largest)\n"
@@ -139,6 +140,9 @@ static void take(bench *b, int option, const char *value)
     case 'E':
         choose_mode(b, BENCH_EXPORT);
         break;
+    case 'U':
+        choose_mode(b, BENCH_AUDIT);
+        break;
     case 'b':
         b->tokenfix = value;
         break;
@@ -160,6 +164,7 @@ static void parse(bench *b, int argc, char **argv)
                                             {"docs", 1, NULL, 'D'},     {"sparse", 0, NULL, 's'},
                                             {"scale", 0, NULL, 'S'},    {"application", 0, NULL, 'A'},
                                             {"export", 0, NULL, 'E'},
+                                            {"audit", 0, NULL, 'U'},
                                             {"tokenfix", 1, NULL, 'b'}, {"name", 1, NULL, 'n'},
                                             {NULL, 0, NULL, 0}};
     int option;
@@ -181,18 +186,19 @@ static void fill_in(bench *b)
     if (b->workers > 0)
         setenv("TOKENFIX_WORKERS", workers, 1);
     if (b->tokens == 0)
-        b->tokens = b->mode == BENCH_SPARSE                           ? 1000000
+        b->tokens = b->mode == BENCH_SPARSE || b->mode == BENCH_AUDIT ? 1000000
                     : b->mode == BENCH_APPLICATION || b->targets == 3 ? 250000
                                                                       : 500000;
     if (b->percent == 0)
-        b->percent = b->mode == BENCH_SPARSE ? 100.0 * 1000 / (double)b->tokens : b->mode == BENCH_SCALE || b->mode == BENCH_EXPORT ? 50 : 20;
+        b->percent = b->mode == BENCH_SPARSE ? 100.0 * 1000 / (double)b->tokens
+                     : b->mode == BENCH_SCALE || b->mode == BENCH_EXPORT ? 50 : b->mode == BENCH_AUDIT ? 5 : 20;
     if (b->cache_mb == 0)
         b->cache_mb = b->mode == BENCH_SCALE ? 8192 : 4096;
 }
 
 int main(int argc, char **argv)
 {
-    static bool (*const modes[])(bench *) = {bench_dense, bench_sparse, bench_scale, bench_application, bench_export};
+    static bool (*const modes[])(bench *) = {bench_dense, bench_sparse, bench_scale, bench_application, bench_export, bench_audit};
     static bench b = {.affected = 1000000, .indexes = 12, .rounds = 3, .targets = 4, .rate = 500, .docs = "docs"};
     parse(&b, argc, argv);
     fill_in(&b);

@@ -17,7 +17,7 @@
 
 enum { BENCH_ROUNDS_MAX = 15, BENCH_RUN_SIZE = 64 };
 
-typedef enum { BENCH_DENSE, BENCH_SPARSE, BENCH_SCALE, BENCH_APPLICATION, BENCH_EXPORT } bench_mode;
+typedef enum { BENCH_DENSE, BENCH_SPARSE, BENCH_SCALE, BENCH_APPLICATION, BENCH_EXPORT, BENCH_AUDIT } bench_mode;
 
 typedef struct bench {
     bench_mode mode;
@@ -88,12 +88,13 @@ typedef struct bench_phases {
 } bench_phases;
 void bench_up_phases(bench *b, const char *strategy, bench_phases *out);
 
-/* ---- rounds.c, scale.c, application.c, export.c: true when every target was reached ---- */
+/* ---- rounds.c, scale.c, application.c, export.c, audit.c: true when every target was reached ---- */
 bool bench_dense(bench *b);
 bool bench_sparse(bench *b);
 bool bench_scale(bench *b);
 bool bench_application(bench *b);
 bool bench_export(bench *b);
+bool bench_audit(bench *b);
 
 /* ---- report.c ---- */
 typedef enum {
