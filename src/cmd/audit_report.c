@@ -39,6 +39,20 @@ static bool is_shown(const tf_audit_view *view, size_t i)
 
 /* ---- data ---- */
 
+/* The short hash of a secret is made to be shown, though its name holds that of a secret. */
+static void append_masked(const tf_check *check, const bson_t *example, bson_t *out)
+{
+    _cleanup_bson_ bson_t masked = BSON_INITIALIZER;
+    bson_iter_t iter;
+    if (!check->secret || !check->key || !bson_iter_init_find(&iter, example, check->key)) {
+        tf_mask_document(example, NULL, out);
+        return;
+    }
+    bson_append_iter(out, NULL, 0, &iter);
+    tf_mask_document(example, NULL, &masked);
+    bson_copy_to_excluding_noinit(&masked, out, check->key, NULL);
+}
+
 static void append_details(const tf_finding *finding, bson_t *out)
 {
     bson_t details;
@@ -54,7 +68,7 @@ static void append_details(const tf_finding *finding, bson_t *out)
             bson_iter_document(&iter, &length, &data);
             if (!bson_init_static(&example, data, length))
                 continue;
-            tf_mask_document(&example, NULL, &masked);
+            append_masked(finding->check, &example, &masked);
             tf_array_append_document(&details, &n, &masked);
         }
     bson_append_array_end(out, &details);
