@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/nearest.h"
 #include "base/number.h"
 #include "base/stop.h"
@@ -70,6 +71,16 @@ static bool secret_of(const tf_alert_args *args, char *into, size_t size, tf_err
     return true;
 }
 
+/* An address may be a secret: what is kept of it is half a hash. */
+static void name_of(const char *kind, const char *whom, char out[TF_ALERT_CHANNEL_NAME])
+{
+    uint8_t hash[TF_SHA256_SIZE];
+    char hex[2 * TF_SHA256_SIZE + 1];
+    tf_sha256_of(whom, strlen(whom), hash);
+    tf_hex(hash, sizeof hash / 2, hex);
+    snprintf(out, TF_ALERT_CHANNEL_NAME, "%s-%s", kind, hex);
+}
+
 static bool open_webhook(const tf_alert_args *args, const tf_globals *globals, tf_alerting *out, tf_error *err)
 {
     char secret[SECRET_MAX];
@@ -89,6 +100,7 @@ static bool open_webhook(const tf_alert_args *args, const tf_globals *globals, t
     if (!webhook)
         return false;
     tf_channel *channel = tf_channel_start("webhook", WEBHOOK, ROOM, tf_webhook_send, webhook, tf_webhook_free, err);
+    name_of("webhook", args->webhook, out->names[out->channels_count]);
     if (channel)
         out->channels[out->channels_count++] = channel;
     return channel != NULL;
@@ -101,6 +113,7 @@ static bool open_command(const tf_alert_args *args, tf_alerting *out, tf_error *
     tf_alert_command *command = tf_alert_command_new(args->command, args->command_ms);
     tf_channel *channel =
         tf_channel_start("command", COMMAND, ROOM, tf_alert_command_run, command, tf_alert_command_free, err);
+    name_of("command", args->command, out->names[out->channels_count]);
     if (channel)
         out->channels[out->channels_count++] = channel;
     return channel != NULL;
@@ -108,6 +121,8 @@ static bool open_command(const tf_alert_args *args, tf_alerting *out, tf_error *
 
 static void close_channels(tf_alerting *alerting, int64_t grace_ms)
 {
+    for (size_t i = 0; grace_ms == 0 && i < alerting->channels_count; i++)
+        tf_channel_cancel(alerting->channels[i]); /* at the same time */
     for (size_t i = 0; i < alerting->channels_count; i++) {
         tf_channel *channel = alerting->channels[i];
         char name[32];
@@ -139,6 +154,8 @@ bool tf_alerting_open(tf_alerting *alerting, const tf_alert_args *args, const tf
     memcpy(made.database, alerting->database, sizeof made.database);
     memcpy(made.migration, alerting->migration, sizeof made.migration);
     *alerting = made;
+    for (size_t i = 0; i < made.channels_count; i++)
+        tf_alerts_name(&alerting->open, tf_channel_bit(made.channels[i]), made.names[i]);
     return true;
 }
 

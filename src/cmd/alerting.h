@@ -66,6 +66,7 @@ enum { TF_DAY_MS = 86400000 };
 typedef struct tf_alerting {
     tf_alerts open;
     tf_channel *channels[2];
+    char names[2][TF_ALERT_CHANNEL_NAME]; /* of these */
     size_t channels_count;
     tf_level level;
     int64_t repeat_ms;

@@ -1,3 +1,5 @@
+#include <inttypes.h>
+
 #include "base/text.h"
 #include "cmd/audit_report.h"
 #include "cmd/audit_trend.h"
@@ -9,7 +11,7 @@
 #include "report/output.h"
 
 static const char *const formats[] = {"table", "json", "junit", "csv", NULL};
-static const char *const severities[] = {"low", "medium", "high", NULL};
+static const char *const severities[] = {"low", "medium", "high", "never", NULL};
 
 static const tf_option options[] = {
     TF_OPTION_LIST(tf_audit_args, checks, "check", "Only this check, or this group of checks (balance, integrity); may be repeated.",
@@ -28,6 +30,9 @@ static const tf_option options[] = {
                      .fallback = "3600", .metavar = "SECONDS", .env = "TOKENFIX_MAX_TIME"),
     TF_OPTION_FLAG(tf_audit_args, diff, "diff",
                    "Tell what is new, gone, grown and shrunk since the audit before that looked at the same."),
+    TF_OPTION_STRING(tf_audit_args, keep, "keep",
+                     "Remove what was kept and is older than this (90d, 1y), where the user may; the newest stays. Otherwise all is kept.",
+                     .metavar = "AGE", .env = "TOKENFIX_KEEP"),
     TF_OPTION_FLAG(tf_audit_args, no_keep, "no-keep", "Do not keep what was found in the state database."),
     TF_SCHEDULE_OPTIONS,
     TF_ALERT_OPTIONS(tf_audit_args),
@@ -42,7 +47,8 @@ static const char *format_of(const tf_globals *globals, const tf_audit_args *wan
 /* What became of keeping it, and of the audit before. */
 typedef struct {
     bool compare, found, keep, kept;
-    tf_error not_compared, not_kept;
+    int64_t removed;
+    tf_error not_compared, not_kept, not_forgotten;
     tf_audit_kept before;
     tf_trend trend;
 } memory;
@@ -74,11 +80,14 @@ static void keep(tf_single *single, const tf_session *session, const tf_audit_ar
     bool told = tf_single_tell(single, given, &session->engine, view->audit, &view->terms, &alerts);
     tf_audit_document(&session->engine, view->audit, told ? &alerts : NULL, &now);
     out->kept = out->keep && tf_audit_keep(&session->engine, &now, &out->not_kept);
+    if (out->kept && given->keep)
+        tf_audit_forget(&session->engine, tf_schedule_keep_ms(given), &out->removed, &out->not_forgotten);
 }
 
 static void append_memory(const memory *m, bson_t *data)
 {
     BSON_APPEND_BOOL(data, "kept", m->kept);
+    BSON_APPEND_INT64(data, "removedAudits", m->removed);
     if (m->compare && m->not_compared.code == TF_ERR_OK)
         tf_audit_trend_append(&m->trend, m->found ? &m->before : NULL, data);
     else if (m->compare)
@@ -89,6 +98,10 @@ static void warn_of_memory(const memory *m, bool quiet)
 {
     if (m->not_compared.code != TF_ERR_OK)
         tf_output_warning("not compared with the audit before: %s", m->not_compared.message);
+    if (m->not_forgotten.code != TF_ERR_OK)
+        tf_output_warning("what was kept and is old is not removed: %s", m->not_forgotten.message);
+    if (m->removed && !quiet)
+        tf_output_note("removed what was kept of %" PRId64 " audit%s", m->removed, m->removed == 1 ? "" : "s");
     if (m->not_kept.code == TF_ERR_PERMISSION && quiet)
         return;
     if (m->not_kept.code == TF_ERR_PERMISSION)
@@ -156,7 +169,7 @@ static int run(const tf_globals *globals, void *args, int argc, char *const *arg
                           .mint = given->mint,
                           .limit = given->limit,
                           .offset = given->offset,
-                          .fail_on = tf_severity_of(given->fail_on),
+                          .fail_on = tf_schedule_fail_on(given),
                           .owners = by_owner ? &owners : NULL};
     tf_terms_of_json(migration->repair, &view.terms);
     if (!json) { /* who reads it does not wait for a webhook */

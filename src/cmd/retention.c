@@ -15,7 +15,7 @@
 #define COMMAND "history --archive"
 
 /* A bare number would be seconds: nobody means that here. */
-bool tf_retention_age(const char *text, int64_t *ms, tf_error *err)
+bool tf_retention_age(const char *option, const char *text, int64_t *ms, tf_error *err)
 {
     size_t length = strlen(text);
     bool unit = length > 0 && (text[length - 1] < '0' || text[length - 1] > '9');
@@ -24,7 +24,7 @@ bool tf_retention_age(const char *text, int64_t *ms, tf_error *err)
         *ms = age;
         return true;
     }
-    tf_error_set(err, TF_ERR_USAGE, "option '--older-than': '%s' is not an age", TF_WORD(text));
+    tf_error_set(err, TF_ERR_USAGE, "option '--%s': '%s' is not an age", option, TF_WORD(text));
     return tf_error_hint(err, "Write a number and s, m, h, d, w or y: 90d, 1y.");
 }
 
@@ -122,7 +122,7 @@ int tf_retention_command(const tf_globals *globals, const tf_trail_args *args)
     tf_archive archive;
     tf_archive_wanted wanted = {.path = args->archive};
     _cleanup_(tf_session_done) tf_session session = {0};
-    if (!tf_retention_age(args->older_than, &wanted.older_ms, &err) || !tf_session_open_to_write(&session, globals, NULL, &err))
+    if (!tf_retention_age("older-than", args->older_than, &wanted.older_ms, &err) || !tf_session_open_to_write(&session, globals, NULL, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
     if (!tf_archive_plan(&session.engine, &wanted, &archive, &err)) {
         tf_attempt_failed(&session.engine, COMMAND, &err);

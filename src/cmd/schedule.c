@@ -1,7 +1,7 @@
 #include "cmd/schedule.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <tokenfix/cleanup.h>
 #include <unistd.h>
@@ -11,18 +11,22 @@
 #include "base/field.h"
 #include "base/hash.h"
 #include "base/number.h"
+#include "base/outlet.h"
 #include "base/service.h"
 #include "base/stop.h"
 #include "base/text.h"
 #include "cmd/connection.h"
+#include "cmd/retention.h"
 #include "cmd/schedule_report.h"
 #include "cmd/watcher.h"
 #include "engine/audit_keep.h"
 #include "notify/webhook.h"
 #include "report/output.h"
 
-/* A stop is through within 5 s: what runs on the server is ended, what is being told is cut short. */
-enum { STOP_WORK_MS = 2500, STOP_TELL_MS = 500, LAST_WORD_MS = 40000, READER_MS = 500, KEEP_EVERY_MS = 3600000, HANGS_MS = 3600000 };
+/* A stop is through within 5 s, in whatever state: what is being told gets half a second and is cut short (again half a second), what
+ * is to be kept has one, what runs on the server is ended in two, whoever reads what we print has half a second. */
+enum { STOP_TELL_MS = 500, STOP_KEEP_MS = 1000, STOP_WORK_MS = 2000, STOP_PRINT_MS = 500 };
+enum { LAST_WORD_MS = 40000, KEEP_EVERY_MS = 3600000, HANGS_MS = 3600000 };
 
 typedef struct watch {
     const tf_globals *globals;
@@ -38,12 +42,12 @@ typedef struct watch {
     tf_alerting alerting;
     /* the schedule, by the monotonic clock */
     int64_t first, next, begun; /* of the rhythm; of the next round; of the one under way, 0: none */
-    int64_t rounds, skipped, unread;
+    int64_t rounds, skipped;
     /* what is kept */
     tf_audit_kept result; /* of the newest round that has not been kept yet */
     int64_t kept_at, since;
     char kept_print[80]; /* of what was kept last */
-    bool keep_said;
+    bool keep_said, forget_said;
     int64_t watchdog_ms, watchdog_next;
     int told_slow; /* of the round under way: 1 slow, 2 stuck */
     int status;
@@ -86,6 +90,18 @@ const char **tf_schedule_checks(const tf_migration *migration)
     return names;
 }
 
+tf_severity tf_schedule_fail_on(const tf_audit_args *args)
+{
+    tf_severity severity = tf_severity_of(args->fail_on);
+    return severity != TF_SEVERITY_NONE ? severity : (tf_severity)(TF_SEVERITY_HIGH + 1);
+}
+
+int64_t tf_schedule_keep_ms(const tf_audit_args *args)
+{
+    int64_t ms = 0;
+    return args->keep && tf_retention_age("keep", args->keep, &ms, NULL) ? ms : 0;
+}
+
 static int64_t jitter_of(const tf_audit_args *args)
 {
     int64_t ms = 0;
@@ -104,6 +120,14 @@ bool tf_schedule_check(const tf_audit_args *args, tf_error *err)
     if (args->jitter && *args->jitter && (tf_number_duration(args->jitter, &ms) != TF_NUMBER_OK || ms >= args->every_ms)) {
         tf_error_set(err, TF_ERR_USAGE, "option '--jitter': '%s' is not a duration below that of --every", TF_WORD(args->jitter));
         return tf_error_hint(err, "Give a duration like 5s, or nothing for a tenth of --every.");
+    }
+    if (args->keep && args->no_keep)
+        return tf_error_set(err, TF_ERR_USAGE, "option '--keep' contradicts '--no-keep'");
+    if (args->keep && !tf_retention_age("keep", args->keep, &ms, err))
+        return false;
+    if (args->keep && ms < TF_DAY_MS) {
+        tf_error_set(err, TF_ERR_USAGE, "option '--keep': '%s' is less than a day", TF_WORD(args->keep));
+        return tf_error_hint(err, "What audits found is compared with: keep it for weeks; m is minutes.");
     }
     if (args->every_ms && (args->diff || args->format)) {
         tf_error_set(err, TF_ERR_USAGE, "option '--%s' does not go with --every", args->diff ? "diff" : "format");
@@ -175,7 +199,7 @@ static bool keep(watch *w)
     if (wanted) {
         snprintf(w->kept_print, sizeof w->kept_print, "%s", print);
         w->kept_at = tf_clock_ms();
-        tf_watcher_keep(w->watcher, w->result.doc);
+        tf_watcher_keep(w->watcher, w->result.doc, tf_schedule_keep_ms(w->args));
     }
     tf_audit_kept_done(&w->result);
     return wanted;
@@ -183,7 +207,10 @@ static bool keep(watch *w)
 
 static void say_not_kept(watch *w)
 {
-    const tf_error *err = tf_watcher_not_kept(w->watcher);
+    const tf_error *err = tf_watcher_not_kept(w->watcher), *old = tf_watcher_not_forgotten(w->watcher);
+    if (old->code != TF_ERR_OK && !w->forget_said)
+        tf_output_warning("what was kept and is old is not removed: %s", old->message);
+    w->forget_said = old->code != TF_ERR_OK;
     if (err->code == TF_ERR_OK) {
         w->keep_said = false;
         return;
@@ -199,16 +226,9 @@ static void say_not_kept(watch *w)
 
 /* ---- a round is over ---- */
 
-/* Whoever does not read what we print (a pager, a log that hangs) loses lines; he does not hold up rounds, alerts and our end. */
-static bool is_read(int fd)
-{
-    struct pollfd out = {.fd = fd, .events = POLLOUT};
-    return poll(&out, 1, READER_MS) != 0;
-}
-
 static void tell_round(watch *w, const tf_round *round)
 {
-    tf_severity fail_on = tf_severity_of(w->args->fail_on);
+    tf_severity fail_on = tf_schedule_fail_on(w->args);
     tf_conditions *conditions = bson_malloc0(sizeof *conditions);
     if (round->audited)
         tf_conditions_add_audit(conditions, &round->audit, &w->terms, &w->alerting);
@@ -221,13 +241,7 @@ static void tell_round(watch *w, const tf_round *round)
     line.open = tf_alerts_open(&w->alerting.open);
     tf_conditions_done(conditions);
     bson_free(conditions);
-    if (is_read(STDOUT_FILENO)) {
-        if (w->unread)
-            tf_output_warning("%" PRId64 " round%s not printed, for nobody read", w->unread, w->unread == 1 ? " was" : "s were");
-        w->unread = 0;
-        tf_schedule_print(&line, w->globals->json);
-    } else
-        w->unread++;
+    tf_schedule_print(&line, w->globals->json);
     char status[300];
     tf_schedule_status(&line, status, sizeof status);
     tf_service_tell("STATUS=%s", status);
@@ -264,10 +278,11 @@ static void end_round(watch *w, tf_round *round)
     }
     w->skipped += missed > 0 ? missed : 0;
     tell_round(w, round);
-    if (round->audited) {
-        tf_audit_kept_done(&w->result);
+    tf_audit_kept_done(&w->result);
+    if (round->audited)
         tf_audit_document(tf_watcher_engine(w->watcher), &round->audit, NULL, &w->result);
-    }
+    else if (!round->health.parts[TF_HEALTH_CONNECTION].degraded) /* where it is, nothing can be kept either */
+        tf_audit_document_failed(tf_watcher_engine(w->watcher), round->at, &round->err, &w->result);
     if (!round->health.parts[TF_HEALTH_CONNECTION].degraded)
         w->since = round->at;
     w->begun = 0;
@@ -465,14 +480,14 @@ static void leave(watch *w)
         tell_the_rest(w);
     tf_alerting_close(&w->alerting, STOP_TELL_MS);
     if (idle && !w->begun && keep(w))
-        for (int64_t until = tf_clock_ms() + 1000; !tf_watcher_is_idle(w->watcher) && tf_clock_ms() < until;)
+        for (int64_t until = tf_clock_ms() + STOP_KEEP_MS; !tf_watcher_is_idle(w->watcher) && tf_clock_ms() < until;)
             tf_attend_wait(&w->attend, until - tf_clock_ms());
     tf_round round;
     if (tf_watcher_take(w->watcher, &round))
         tf_round_done(&round);
     if (tf_watcher_stop(w->watcher, STOP_WORK_MS))
         return;
-    fflush(NULL);
+    tf_outlet_end(STOP_PRINT_MS);
     _exit(w->status); /* a thread that hangs in the driver: nothing can be freed beside it */
 }
 
@@ -501,7 +516,7 @@ int tf_schedule_run(const tf_globals *globals, const tf_audit_args *args, const 
     tf_terms_of_json(migration->repair, &w.terms);
     use(&w, args);
     tf_webhook_begin();
-    bool good = tf_attend_begin(&w.attend, &err) && start(&w, &err);
+    bool good = tf_attend_begin(&w.attend, &err) && start(&w, &err) && tf_outlet_begin(&err);
     if (good) {
         loop(&w);
         leave(&w);
@@ -517,5 +532,8 @@ int tf_schedule_run(const tf_globals *globals, const tf_audit_args *args, const 
     }
     tf_attend_done(&w.attend);
     tf_webhook_end();
+    int unread = tf_outlet_end(STOP_PRINT_MS);
+    if (unread && unread != EAGAIN) /* who does not read is no failure of ours */
+        tf_output_lost(unread);
     return w.status;
 }

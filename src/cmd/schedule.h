@@ -8,7 +8,7 @@
 /* The arguments of `audit`. */
 typedef struct tf_audit_args {
     tf_strings checks;
-    const char *user, *mint, *since, *format, *fail_on;
+    const char *user, *mint, *since, *format, *fail_on, *keep;
     int64_t limit, offset;
     double max_time;
     bool diff, no_keep;
@@ -38,6 +38,12 @@ void tf_check_words_done(tf_check_words *words);
 
 /* Whether --every, --jitter, --rounds and what a single audit alone can do go together: USAGE. */
 bool tf_schedule_check(const tf_audit_args *args, tf_error *err);
+
+/* The least severity that is a failure; above all that there are: none is. */
+tf_severity tf_schedule_fail_on(const tf_audit_args *args);
+
+/* For how long what was found is kept; 0: without end. */
+int64_t tf_schedule_keep_ms(const tf_audit_args *args);
 
 /* How long an answer may take: longer than --max-time, so that the server's word comes first; for ever where that is 0. */
 int64_t tf_schedule_patience_ms(const tf_audit_args *args);

@@ -7,8 +7,13 @@
 #include "base/clock.h"
 #include "base/wake.h"
 #include "cmd/version.h"
+#include "db/failure.h"
 #include "db/kill.h"
+#include "engine/audit_keep.h"
 #include "store/audit.h"
+
+/* A server that takes a write and never answers must hold up neither the next round nor the watchdog. */
+enum { KEEP_PATIENCE_MS = 15000 };
 
 struct tf_watcher {
     tf_connection connection;
@@ -17,13 +22,14 @@ struct tf_watcher {
     pthread_t thread;
     tf_wake wake; /* guards all below but what the thread alone uses */
     enum { NOTHING, ROUND, KEEP } order;
-    bool busy, made, connected, over;
+    bool busy, made, opened, connected, over;
     tf_watcher_wish wanted;
     tf_round round;
     bson_t *document;
+    int64_t older_ms;
     bson_t *alerts; /* as read at the start, until they are taken */
     int64_t alerts_at;
-    tf_error not_kept;
+    tf_error not_kept, not_forgotten;
     tf_client client;
     tf_engine engine;
     char comment[64];
@@ -36,17 +42,24 @@ static bool connect_once(tf_watcher *watcher, tf_error *err)
     tf_connection *to = &watcher->connection;
     if (watcher->connected)
         return true;
-    if (!tf_client_open(to->uri, to->db, to->state_db, to->timeout_ms, to->allowed, &watcher->client, err))
-        return false;
-    tf_client_forget(to->uri);
-    to->uri = NULL;
-    tf_engine_init(&watcher->engine, &watcher->client, watcher->migration);
-    watcher->engine.settings.tool_version = tf_version();
-    watcher->engine.store.comment = watcher->comment;
-    tf_error ignored = {0};
+    if (!watcher->opened) {
+        if (!tf_client_open(to->uri, to->db, to->state_db, to->timeout_ms, to->allowed, &watcher->client, err))
+            return false;
+        tf_client_forget(to->uri);
+        to->uri = NULL;
+        tf_engine_init(&watcher->engine, &watcher->client, watcher->migration);
+        watcher->engine.settings.tool_version = tf_version();
+        watcher->engine.store.comment = watcher->comment;
+        watcher->opened = true;
+    }
+    tf_error unread = {0};
     bson_t *alerts = NULL;
     int64_t at = 0;
-    tf_audits_alerts(&watcher->engine.store, watcher->migration->id, &alerts, &at, &ignored);
+    /* without them all that is open would be raised again: what may pass is waited for */
+    if (tf_audits_alerts(&watcher->engine.store, watcher->migration->id, &alerts, &at, &unread) < 0 && tf_failure_is_transient(&unread)) {
+        *err = unread;
+        return false;
+    }
     pthread_mutex_lock(&watcher->wake.mutex);
     watcher->alerts = alerts;
     watcher->alerts_at = at;
@@ -74,11 +87,19 @@ static void make_round(tf_watcher *watcher)
 
 static void keep(tf_watcher *watcher)
 {
-    tf_error err = {0};
+    tf_error err = {0}, old = {0};
     tf_audit_kept kept = {.doc = watcher->document};
-    tf_audits_insert(&watcher->engine.store, &kept, &err);
+    tf_engine engine = watcher->engine;
+    _cleanup_(mongoc_client_destroyp) mongoc_client_t *own = tf_client_impatient(watcher->client.client, "tokenfix", KEEP_PATIENCE_MS);
+    int64_t removed = 0;
+    engine.store.client = own;
+    if (!own)
+        tf_error_set(&err, TF_ERR_MEMORY, "out of memory");
+    else if (tf_audit_keep(&engine, &kept, &err) && watcher->older_ms)
+        tf_audit_forget(&engine, watcher->older_ms, &removed, &old);
     pthread_mutex_lock(&watcher->wake.mutex);
     watcher->not_kept = err;
+    watcher->not_forgotten = old;
     pthread_mutex_unlock(&watcher->wake.mutex);
     bson_destroy(watcher->document);
     watcher->document = NULL;
@@ -105,7 +126,7 @@ static void *work(void *arg)
         tf_attend_tell(watcher->attend);
     }
     pthread_mutex_unlock(&watcher->wake.mutex);
-    if (watcher->connected)
+    if (watcher->opened)
         tf_op_release(watcher->client.client); /* what this thread read with */
     pthread_mutex_lock(&watcher->wake.mutex);
     watcher->over = true;
@@ -151,8 +172,9 @@ void tf_watcher_order(tf_watcher *watcher, const tf_watcher_wish *order)
     give(watcher, ROUND);
 }
 
-void tf_watcher_keep(tf_watcher *watcher, const bson_t *document)
+void tf_watcher_keep(tf_watcher *watcher, const bson_t *document, int64_t older_ms)
 {
+    watcher->older_ms = older_ms;
     watcher->document = bson_copy(document);
     give(watcher, KEEP);
 }
@@ -192,6 +214,11 @@ const tf_error *tf_watcher_not_kept(tf_watcher *watcher)
     return &watcher->not_kept;
 }
 
+const tf_error *tf_watcher_not_forgotten(tf_watcher *watcher)
+{
+    return &watcher->not_forgotten;
+}
+
 const tf_engine *tf_watcher_engine(tf_watcher *watcher)
 {
     return watcher->connected ? &watcher->engine : NULL;
@@ -213,7 +240,7 @@ static void dispose(tf_watcher *watcher)
         bson_destroy(watcher->document);
     if (watcher->alerts)
         bson_destroy(watcher->alerts);
-    if (watcher->connected)
+    if (watcher->opened)
         tf_client_leave(&watcher->client);
     tf_connection_done(&watcher->connection);
     tf_wake_done(&watcher->wake);

@@ -27,8 +27,9 @@ void tf_watcher_order(tf_watcher *watcher, const tf_watcher_wish *order);
 /* The round that was made, once; it is the caller's then (tf_round_done). False: it is still being made, or was not ordered. */
 bool tf_watcher_take(tf_watcher *watcher, tf_round *out);
 
-/* Orders to keep the result of a round with the alerts that are open after it; both are copied. Not beside another order. */
-void tf_watcher_keep(tf_watcher *watcher, const bson_t *document);
+/* Orders to keep the result of a round with the alerts that are open after it, which is copied, and to remove what is older than
+ * this (0: nothing). It takes a minute at most, whatever the server does. Not beside another order. */
+void tf_watcher_keep(tf_watcher *watcher, const bson_t *document, int64_t older_ms);
 
 /* Whether it has nothing to do. */
 bool tf_watcher_is_idle(tf_watcher *watcher);
@@ -36,8 +37,9 @@ bool tf_watcher_is_idle(tf_watcher *watcher);
 /* The alerts that were open after the newest audit that is kept, as an array, once: NULL before it connected, or there are none. */
 bson_t *tf_watcher_take_alerts(tf_watcher *watcher, int64_t *at);
 
-/* Why the newest could not be kept; its code is OK where it was. Not to be read beside an order. */
+/* Why the newest could not be kept, and what is old not be removed; its code is OK where it was. Not to be read beside an order. */
 const tf_error *tf_watcher_not_kept(tf_watcher *watcher);
+const tf_error *tf_watcher_not_forgotten(tf_watcher *watcher);
 
 /* The engine, for its names: not for use beside the thread. NULL before it connected. */
 const tf_engine *tf_watcher_engine(tf_watcher *watcher);

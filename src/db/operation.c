@@ -109,6 +109,8 @@ static void append_write_concern(const tf_op *op, bson_t *opts)
     BSON_APPEND_DOCUMENT_BEGIN(opts, "writeConcern", &concern);
     BSON_APPEND_UTF8(&concern, "w", "majority");
     BSON_APPEND_BOOL(&concern, "j", true);
+    if (op->majority_ms > 0)
+        BSON_APPEND_INT64(&concern, "wtimeout", op->majority_ms);
     bson_append_document_end(opts, &concern);
 }
 

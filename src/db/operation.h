@@ -18,6 +18,7 @@ typedef struct tf_op {
     const char *comment;  /* "tokenfix/<run>/<batch>", NULL: "tokenfix" */
     const char *what;     /* what is being done, for messages: "read the backup" */
     int64_t max_time_ms;  /* 0: none */
+    int64_t majority_ms;  /* how long a write outside transactions waits for the majority; 0: for ever */
     bool local;           /* read concern local instead of majority */
     bool linearizable;    /* instead of majority: sees every write acknowledged or begun before, also by a primary that is gone */
     bool snapshot;        /* instead of majority: all that is read stands in one moment. Replica sets and mongos; five minutes at most */

@@ -1,5 +1,7 @@
 #include "engine/audit_keep.h"
 
+#include "check/narrowing.h"
+#include "db/client.h"
 #include "db/id.h"
 
 #include <tokenfix/cleanup.h>
@@ -83,6 +85,32 @@ void tf_audit_document(const tf_engine *engine, const tf_audit *audit, const bso
         BSON_APPEND_UTF8(out->doc, "tool_version", engine->settings.tool_version);
     if (alerts)
         BSON_APPEND_ARRAY(out->doc, "alerts", alerts);
+}
+
+static const char *whole(char *out, size_t size)
+{
+    return tf_narrowing_text(&(tf_narrowing){0}, out, size);
+}
+
+void tf_audit_document_failed(const tf_engine *engine, int64_t at, const tf_error *why, tf_audit_kept *out)
+{
+    _cleanup_bson_ bson_t none = BSON_INITIALIZER;
+    char id[TF_RUN_ID_SIZE], everything[64];
+    const char *const *no_checks = NULL;
+    tf_run_new_id(id, at, engine->migration->id);
+    tf_audits_begin(&engine->store, id, at, engine->migration->id, whole(everything, sizeof everything), no_checks, out);
+    BSON_APPEND_ARRAY(out->doc, "findings", &none);
+    BCON_APPEND(out->doc, "failed", "{", "code", BCON_UTF8(tf_error_name(why->code)), "message", BCON_UTF8(why->message), "}");
+    if (engine->settings.tool_version)
+        BSON_APPEND_UTF8(out->doc, "tool_version", engine->settings.tool_version);
+}
+
+bool tf_audit_forget(const tf_engine *engine, int64_t older_ms, int64_t *removed, tf_error *err)
+{
+    char everything[64];
+    int64_t now = 0;
+    return tf_client_now(engine->store.client, &now, err) &&
+           tf_audits_forget(&engine->store, engine->migration->id, whole(everything, sizeof everything), now - older_ms, removed, err);
 }
 
 bool tf_audit_keep(const tf_engine *engine, const tf_audit_kept *kept, tf_error *err)

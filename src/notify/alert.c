@@ -123,6 +123,22 @@ static void is_over(tf_alert *alert, const tf_alert_round *round)
         happen(alert, TF_ALERT_RESOLVED, round, round->channels & heard);
 }
 
+void tf_alerts_name(tf_alerts *alerts, unsigned channel, const char *name)
+{
+    for (size_t n = 0; n < TF_ALERT_CHANNELS; n++) {
+        char *known = alerts->channels[n];
+        if (channel != 1U << n)
+            continue;
+        bool other = *known && strcmp(known, name) != 0;
+        snprintf(known, sizeof alerts->channels[n], "%s", name);
+        for (size_t i = 0; other && i < alerts->count; i++) {
+            alerts->items[i].heard &= ~channel;
+            alerts->items[i].pending &= ~channel;
+            alerts->items[i].queued &= ~channel;
+        }
+    }
+}
+
 void tf_alerts_see(tf_alerts *alerts, const tf_alert_round *round)
 {
     for (size_t i = 0; i < alerts->count; i++) {
@@ -168,6 +184,22 @@ size_t tf_alerts_open(const tf_alerts *alerts)
 
 /* ---- kept ---- */
 
+static void append_channels(const tf_alerts *alerts, unsigned mask, const char *key, bson_t *to)
+{
+    bson_t array;
+    uint32_t count = 0;
+    BSON_APPEND_ARRAY_BEGIN(to, key, &array);
+    for (size_t n = 0; n < TF_ALERT_CHANNELS; n++) {
+        char buffer[16];
+        const char *index = NULL;
+        if (!(mask & 1U << n) || !*alerts->channels[n])
+            continue;
+        bson_uint32_to_string(count++, &index, buffer, sizeof buffer);
+        BSON_APPEND_UTF8(&array, index, alerts->channels[n]);
+    }
+    bson_append_array_end(to, &array);
+}
+
 void tf_alerts_append(const tf_alerts *alerts, bson_t *to, const char *key)
 {
     bson_t array, one;
@@ -188,11 +220,26 @@ void tf_alerts_append(const tf_alerts *alerts, bson_t *to, const char *key)
         BSON_APPEND_DATE_TIME(&one, "since", alert->since);
         BSON_APPEND_DATE_TIME(&one, "toldAt", alert->told_at);
         BSON_APPEND_INT64(&one, "times", alert->times);
-        BSON_APPEND_INT32(&one, "pending", (int32_t)alert->pending);
-        BSON_APPEND_INT32(&one, "heard", (int32_t)alert->heard);
+        append_channels(alerts, alert->pending, "pending", &one);
+        append_channels(alerts, alert->heard, "heard", &one);
         bson_append_document_end(&array, &one);
     }
     bson_append_array_end(to, &array);
+}
+
+/* Whose name is not among ours is no channel any more. (A number: bits, as they were kept before channels had names.) */
+static unsigned read_channels(const tf_alerts *alerts, const bson_t *doc, const char *key)
+{
+    unsigned mask = 0;
+    bson_t array;
+    bson_iter_t iter;
+    if (!tf_field_view(doc, key, &array))
+        return (unsigned)tf_field_number(doc, key);
+    for (bool more = bson_iter_init(&iter, &array); more && bson_iter_next(&iter);)
+        for (size_t n = 0; n < TF_ALERT_CHANNELS && BSON_ITER_HOLDS_UTF8(&iter); n++)
+            if (*alerts->channels[n] && strcmp(alerts->channels[n], bson_iter_utf8(&iter, NULL)) == 0)
+                mask |= 1U << n;
+    return mask;
 }
 
 /* Ids and names stand in variables and headers of mail as they are. */
@@ -226,8 +273,8 @@ static void read_one(const bson_t *doc, tf_alerts *out)
     alert->since = tf_field_number(doc, "since");
     alert->told_at = tf_field_number(doc, "toldAt");
     alert->times = tf_field_number(doc, "times");
-    alert->pending = (unsigned)tf_field_number(doc, "pending");
-    alert->heard = (unsigned)tf_field_number(doc, "heard");
+    alert->pending = read_channels(out, doc, "pending");
+    alert->heard = read_channels(out, doc, "heard");
 }
 
 void tf_alerts_read(const bson_t *array, tf_alerts *out)

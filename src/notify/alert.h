@@ -6,7 +6,8 @@
  * A condition that holds is raised once, raised anew when it becomes more severe, and repeated when that long has passed since it
  * was told last; one that was looked at and holds no more is resolved. What was not looked at stays as it is: a server
  * that does not answer resolves nothing. An event is due at a channel (a bit of a mask) until that has delivered it, through
- * rounds and processes: the open alerts are kept as BSON. A channel that is new hears of what is open.
+ * rounds and processes: the open alerts are kept as BSON. A channel that is new hears of what is open; it is known by its name, so
+ * that a bit that now means another receiver is a new channel.
  */
 #ifndef TF_NOTIFY_ALERT_H
 #define TF_NOTIFY_ALERT_H
@@ -51,8 +52,11 @@ typedef struct tf_alert {
     unsigned heard;       /* channels that delivered any event of this alert */
 } tf_alert;
 
+enum { TF_ALERT_CHANNELS = 8, TF_ALERT_CHANNEL_NAME = 48 };
+
 /* The alerts that are open. Zero-initialise, free with tf_alerts_done. */
 typedef struct tf_alerts {
+    char channels[TF_ALERT_CHANNELS][TF_ALERT_CHANNEL_NAME]; /* by number of their bit; empty: not known yet */
     tf_alert *items;
     size_t count;
 } tf_alerts;
@@ -65,6 +69,10 @@ typedef struct tf_alert_round {
     int64_t repeat_ms;         /* 0: never */
     unsigned channels;         /* those that exist; 0: nothing is due to anybody */
 } tf_alert_round;
+
+/* Says who this bit is: a name that is the same for the same receiver, in every process. Where it was somebody else so far, nothing
+ * has been told to the new one yet. Before tf_alerts_read. */
+void tf_alerts_name(tf_alerts *alerts, unsigned channel, const char *name);
 
 /* Goes on by one round: what is due afterwards is pending. */
 void tf_alerts_see(tf_alerts *alerts, const tf_alert_round *round);

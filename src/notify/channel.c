@@ -25,6 +25,7 @@ struct tf_channel {
     tf_message **waiting;
     size_t room, count;
     bool busy, over;    /* over: the thread has ended */
+    bool given_up;      /* it was busy when it was told to give up */
     bool left;          /* the owner has gone: the thread frees all */
     result *results, **last;
     atomic_bool cancelled;
@@ -177,6 +178,16 @@ static bool wait_for_end(tf_channel *channel, int64_t ms)
     return channel->over;
 }
 
+void tf_channel_cancel(tf_channel *channel)
+{
+    pthread_mutex_lock(&channel->wake.mutex);
+    channel->wake.ended = true;
+    channel->given_up = channel->busy;
+    atomic_store(&channel->cancelled, true);
+    tf_wake_tell(&channel->wake);
+    pthread_mutex_unlock(&channel->wake.mutex);
+}
+
 size_t tf_channel_stop(tf_channel *channel, int64_t grace_ms)
 {
     if (!channel)
@@ -184,10 +195,10 @@ size_t tf_channel_stop(tf_channel *channel, int64_t grace_ms)
     pthread_mutex_lock(&channel->wake.mutex);
     channel->wake.ended = true;
     tf_wake_tell(&channel->wake);
-    size_t undone = channel->count;
+    size_t undone = channel->count + channel->given_up;
     bool ended = wait_for_end(channel, grace_ms);
     if (!ended) {
-        undone += channel->busy;
+        undone += channel->busy && !channel->given_up;
         atomic_store(&channel->cancelled, true);
         ended = wait_for_end(channel, LAST_MS);
     }

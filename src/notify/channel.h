@@ -40,6 +40,9 @@ bool tf_channel_collect(tf_channel *channel, tf_delivered *out);
  * says so. Whether it is empty. */
 bool tf_channel_flush(tf_channel *channel, int64_t ms, bool (*stop)(void));
 
+/* Tells it to give up what is being delivered, and waits for nothing. */
+void tf_channel_cancel(tf_channel *channel);
+
 /* Ends the channel: what is being delivered gets `grace_ms`, what waits nothing. A thread that does not end even so (a name that
  * cannot be resolved) is left to itself. Returns how many messages were not delivered. */
 size_t tf_channel_stop(tf_channel *channel, int64_t grace_ms);

@@ -291,6 +291,12 @@ void tf_output_ended(void)
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
 }
 
+void tf_output_lost(int reason)
+{
+    if (!write_error)
+        write_error = reason;
+}
+
 int tf_output_finish(int status)
 {
     flush();

@@ -42,6 +42,9 @@ void tf_output_note(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* That the process ends where it stands: written with nothing but write(2), so that a signal handler may call it. */
 void tf_output_ended(void);
 
+/* That standard output could not be written, for this errno: what tf_output_finish would not see by itself. */
+void tf_output_lost(int reason);
+
 /* Last thing in main: writes what is buffered and returns `status`, or 1 with a message where standard output could not
  * take it and `status` would have said that all is well. */
 int tf_output_finish(int status);

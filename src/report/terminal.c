@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "base/outlet.h"
 
 enum { USUAL_WIDTH = 80, NARROWEST = 20, WIDEST = 1000 };
 
@@ -29,7 +30,7 @@ static size_t width_of(int fd, bool tty)
 
 tf_terminal tf_terminal_of(FILE *stream)
 {
-    int fd = fileno(stream); /* -1 for a stream in memory */
+    int fd = tf_outlet_fd(stream); /* -1 for a stream in memory */
     bool tty = fd >= 0 && isatty(fd);
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool capable = tty && term && *term && strcmp(term, "dumb") != 0;

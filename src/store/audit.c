@@ -15,6 +15,8 @@ void tf_audit_kept_done(tf_audit_kept *kept)
 
 /* ---- writing ---- */
 
+enum { PATIENCE_MS = 10000 };
+
 static void append_names(bson_t *to, const char *key, const char *const *names)
 {
     bson_t array;
@@ -54,6 +56,7 @@ void tf_audits_begin(const tf_store *store, const char *id, int64_t at, const ch
 static void make_index(const tf_store *store)
 {
     tf_op op = tf_store_op(store, NULL, "create an index of the state database");
+    op.max_time_ms = op.majority_ms = PATIENCE_MS;
     tf_error ignored = {0};
     _cleanup_(bson_destroyp) bson_t *command =
         BCON_NEW("createIndexes", BCON_UTF8(tf_store_name(store, TF_AUDITS).text), "indexes", "[", "{", "key", "{", "db", BCON_INT32(1), "at",
@@ -71,6 +74,7 @@ static int has_any(const tf_store *store, tf_error *err)
 bool tf_audits_insert(const tf_store *store, const tf_audit_kept *kept, tf_error *err)
 {
     tf_op op = tf_store_op(store, NULL, "keep an audit");
+    op.majority_ms = PATIENCE_MS;
     const bson_t *docs[] = {kept->doc};
     int any = has_any(store, err);
     if (any < 0)
@@ -113,6 +117,7 @@ int tf_audits_newest(const tf_store *store, const char *migration, const char *n
         append_names(&names, "$all", checks);
         BSON_APPEND_DOCUMENT(filter, "checks", &names);
     }
+    BCON_APPEND(filter, "failed", "{", "$exists", BCON_BOOL(false), "}");
     if (before)
         BCON_APPEND(filter, "at", "{", "$lt", BCON_DATE_TIME(before), "}");
     int got = tf_cursor_one(tf_op_find(&op, tf_store_name(store, TF_AUDITS).text, filter, opts), &op, &doc, err);
@@ -134,6 +139,64 @@ int tf_audits_alerts(const tf_store *store, const char *migration, bson_t **out,
     *out = bson_copy(&array);
     *at = tf_field_number(&doc, "at");
     return 1;
+}
+
+/* ---- removing ---- */
+
+static bool add_ids(mongoc_cursor_t *cursor, const tf_op *op, const char *field, bson_t *ids, uint32_t *n, tf_error *err)
+{
+    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *owned = cursor;
+    const bson_t *doc = NULL;
+    bson_iter_t iter;
+    int got;
+    while ((got = tf_cursor_next(owned, op, &doc, err)) == 1) {
+        char buffer[16];
+        const char *index = NULL;
+        size_t length = bson_uint32_to_string((*n)++, &index, buffer, sizeof buffer);
+        if (bson_iter_init_find(&iter, doc, field))
+            bson_append_iter(ids, index, (int)length, &iter);
+    }
+    return got == 0;
+}
+
+/* One that is written meanwhile is newer: then one more stays than must. */
+static bool find_what_stays(const tf_store *store, const char *migration, const char *whole, bson_t *ids, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "look for audits to keep");
+    uint32_t n = 0;
+    op.max_time_ms = PATIENCE_MS;
+    _cleanup_(bson_destroyp) bson_t *pipeline = BCON_NEW(
+        "0", "{", "$match", "{", "db", BCON_UTF8(store->repaired), "migration", BCON_UTF8(migration), "narrowing", BCON_UTF8(whole), "failed",
+        "{", "$exists", BCON_BOOL(false), "}", "}", "}", "1", "{", "$project", "{", "at", BCON_INT32(1), "checks", BCON_INT32(1), "}", "}", "2",
+        "{", "$sort", "{", "at", BCON_INT32(-1), "_id", BCON_INT32(-1), "}", "}", "3", "{", "$group", "{", "_id", "$checks", "newest", "{",
+        "$first", "$_id", "}", "}", "}");
+    _cleanup_(bson_destroyp) bson_t *disk = BCON_NEW("allowDiskUse", BCON_BOOL(true)), *opts = sorted(1, 0);
+    _cleanup_(bson_destroyp) bson_t *told = BCON_NEW("db", BCON_UTF8(store->repaired), "migration", BCON_UTF8(migration), "alerts", "{", "$type",
+                                                     BCON_INT32(4), "}");
+    const char *name = tf_store_name(store, TF_AUDITS).text;
+    return add_ids(tf_op_aggregate(&op, name, pipeline, disk), &op, "newest", ids, &n, err) &&
+           add_ids(tf_op_find(&op, name, told, opts), &op, "_id", ids, &n, err);
+}
+
+bool tf_audits_forget(const tf_store *store, const char *migration, const char *whole, int64_t before, int64_t *removed, tf_error *err)
+{
+    tf_op op = tf_store_op(store, NULL, "remove old audits");
+    tf_name name = tf_store_name(store, TF_AUDITS);
+    _cleanup_bson_ bson_t stay = BSON_INITIALIZER, one = BSON_INITIALIZER;
+    _cleanup_(bson_destroyp) bson_t *old = BCON_NEW("db", BCON_UTF8(store->repaired), "migration", BCON_UTF8(migration), "at", "{", "$lt",
+                                                    BCON_DATE_TIME(before), "}");
+    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("limit", BCON_INT64(1), "projection", "{", "_id", BCON_INT32(1), "}");
+    *removed = 0;
+    int got = tf_cursor_one(tf_op_find(&op, name.text, old, opts), &op, &one, err);
+    if (got <= 0)
+        return got == 0;
+    if (!find_what_stays(store, migration, whole, &stay, err))
+        return false;
+    BCON_APPEND(old, "_id", "{", "$nin", BCON_ARRAY(&stay), "}");
+    op.majority_ms = PATIENCE_MS;
+    _cleanup_(bson_destroyp) bson_t *command =
+        BCON_NEW("delete", BCON_UTF8(name.text), "deletes", "[", "{", "q", BCON_DOCUMENT(old), "limit", BCON_INT32(0), "}", "]");
+    return tf_op_write(&op, command, removed, NULL, err);
 }
 
 mongoc_cursor_t *tf_audits_list(const tf_store *store, int64_t limit, int64_t offset)

@@ -306,6 +306,35 @@ static void diff__with_a_damaged_audit_names_it(void **state)
     assert_false(tf_program_has(p, "data.diff.since"));
 }
 
+/* Only who may remove removes; who may not is told, and what was found is kept all the same. */
+static void keep__removes_what_is_old_where_it_may(void **state)
+{
+    tf_fixture *f = *state;
+    const char *auditor = tf_fixture_login(f, "auditor", "cashu_tokens", (const char *const[]){"cashu_wallets", NULL});
+    sample(f);
+    assert_exit(AS(f, auditor, "audit", "--json"), 3);
+    char json[300];
+    bson_error_t error;
+    snprintf(json, sizeof json, "{\"update\": \"audits\", \"updates\": [{\"q\": {}, \"u\": {\"$set\": {\"at\": {\"$date\": \"2020-01-01T00:00:00Z\"}}}}]}");
+    _cleanup_(bson_destroyp) bson_t *age = bson_new_from_json((const uint8_t *)json, -1, NULL);
+    if (!mongoc_client_command_simple(f->client, f->state_db, age, NULL, NULL, &error))
+        fail_msg("%s", error.message);
+    tf_program *p = AS(f, auditor, "audit", "--json", "--keep", "90d");
+    assert_exit(p, 3);
+    assert_true(tf_program_flag(p, "data.kept"));
+    assert_has(p->err, "what was kept and is old is not removed: Permission denied");
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{}"), 2);
+    p = AS(f, f->uri, "audit", "--json", "--keep", "20y");
+    assert_int_equal(tf_program_number(p, "data.removedAudits"), 0);
+    p = AS(f, f->uri, "audit", "--json", "--keep", "90d");
+    assert_exit(p, 3);
+    assert_int_equal(tf_program_number(p, "data.removedAudits"), 1);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{}"), 3);
+    p = AS(f, auditor, "audit", "--keep", "90d", "--fail-on", "never"); /* findings are no failure, and nothing old is left */
+    assert_exit(p, 0);
+    assert_has_not(p->err, "not removed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +350,7 @@ int main(void)
         TF_FIXTURE_TEST(audit__keeps_nothing_where_it_is_told_so),
         ROLE_TEST(audit__of_who_only_reads_says_that_nothing_was_kept),
         ROLE_TEST(audit__of_an_auditor_is_kept),
+        TF_FIXTURE_TEST(keep__removes_what_is_old_where_it_may),
     };
     return cmocka_run_group_tests_name("audit_diff", tests, NULL, NULL);
 }

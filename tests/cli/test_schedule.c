@@ -1,6 +1,8 @@
 /* tokenfix audit --every, and alerts: rounds, channels, signals, the configuration read again. */
 #include "support/alerts.h"
 
+#include "base/clock.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -193,6 +195,26 @@ static void alerts__that_are_open_are_told_to_a_channel_that_is_new(void **state
     assert_int_equal(http_count(server), 1);
 }
 
+static void alerts__that_are_open_are_told_to_a_webhook_that_replaces_another(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 2);
+    _cleanup_(http_stopp) http_server *first = http_serve(HTTP_OK), *second = http_serve(HTTP_OK);
+    char hooks[2][160];
+    snprintf(hooks[0], sizeof hooks[0], "TOKENFIX_WEBHOOK=%s", http_url(first));
+    snprintf(hooks[1], sizeof hooks[1], "TOKENFIX_WEBHOOK=%s", http_url(second));
+    for (int n = 0; n < 4; n++) {
+        const tf_program_options once = {.argv = (const char *[]){"audit", "--check", "melted_unspent", NULL},
+                                         .env = (const char *[]){hooks[n / 2], NULL}};
+        assert_exit(tf_program_exec(f, &once), 3);
+    }
+    alerts_expect(first, 0, "melted_unspent", "raised", "medium");
+    alerts_expect(second, 0, "melted_unspent", "raised", "medium");
+    assert_int_equal(http_count(first), 1);
+    assert_int_equal(http_count(second), 1);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{\"alerts.heard\": {\"$regex\": \"hook$|127\"}}"), 0); /* no address is kept */
+}
+
 static void alerts__reach_the_command_too(void **state)
 {
     tf_fixture *f = *state;
@@ -308,6 +330,11 @@ static void sighup__reads_the_configuration_again(void **state)
     assert_int_equal(kill(p->pid, SIGHUP), 0); /* once more: what is open is not raised again */
     for (int n = 0; n < 2; n++)
         expect(p, "findings: ");
+    _cleanup_(http_stopp) http_server *other = http_serve(HTTP_OK);
+    snprintf(text, sizeof text, "check = melted_unspent\nwebhook = %s\n", http_url(other));
+    write_config(path, text);
+    assert_int_equal(kill(p->pid, SIGHUP), 0); /* but to somebody else it is */
+    alerts_expect(other, 0, "melted_unspent", "raised", "medium");
     end(p);
     assert_int_equal(http_count(server), 1);
     tf_folder_remove(folder);
@@ -463,6 +490,60 @@ static void daemon__goes_on_where_nobody_reads(void **state)
     tf_folder_remove(folder);
 }
 
+static void fill_up(int fd)
+{
+    static const char block[4096];
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    while (write(fd, block, sizeof block) > 0)
+        continue;
+    while (write(fd, block, 1) > 0)
+        continue;
+    fcntl(fd, F_SETFL, 0); /* of the open file: whoever inherits it blocks */
+}
+
+/* Standard output and standard error are full from the start: rounds, alerts, a reload and the end take place all the same. */
+static void daemon__is_held_up_by_nobody_who_does_not_read(void **state)
+{
+    tf_fixture *f = *state;
+    tf_tokens_fill(f, 1);
+    alerts_make_indexes(f);
+    _cleanup_(http_stopp) http_server *server = http_serve(HTTP_OK);
+    char *folder = tf_folder_make(), path[160];
+    snprintf(path, sizeof path, "%s/c.conf", folder);
+    write_config(path, "check = nothing\n");
+    int ends[2], status = -1;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fill_up(ends[1]);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("TOKENFIX_URI", f->uri, 1);
+        setenv("TOKENFIX_WEBHOOK", http_url(server), 1);
+        if (dup2(ends[1], 1) == 1 && dup2(ends[1], 2) == 2) {
+            setenv("TOKENFIX_CONFIG", path, 1);
+            write_config(path, "check = melted_unspent\n");
+            execl(getenv("TOKENFIX"), "tokenfix", "audit", "--every", "100ms", "--alert-slow", "1ms", "--alert-stuck", "0", (char *)NULL);
+        }
+        _exit(127);
+    }
+    assert_true(pid > 0);
+    http_wait(server, 1);
+    write_config(path, "check = nothing\n");
+    assert_int_equal(kill(pid, SIGHUP), 0); /* refused, with a warning that nobody reads */
+    size_t before = http_count(server);
+    tf_tokens_delete(f, "{\"status\": \"unspent\"}");
+    http_wait(server, before + 1);
+    assert_true(http_count(server) > before);
+    int64_t begun = tf_clock_ms();
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    for (int n = 0; n < 1500 && waitpid(pid, &status, WNOHANG) == 0; n++)
+        usleep(20000);
+    assert_int_equal(status, 0);
+    assert_true(tf_clock_ms() - begun < 10000); /* 5 s and a slow machine's leeway */
+    close(ends[0]);
+    close(ends[1]);
+    tf_folder_remove(folder);
+}
+
 static void daemon__tells_systemd(void **state)
 {
     tf_fixture *f = *state;
@@ -550,6 +631,10 @@ static void options__that_make_no_sense_are_refused(void **state)
         {{"audit", "--alert-threshold", "melted_unspent=-1"}, "is not of the form CHECK=N"},
         {{"audit", "--alert-threshold", "melted_unspnt=1"}, "there is no check 'melted_unspnt'"},
         {{"audit", "--alert-slow", "x"}, "'x' is not a duration"},
+        {{"audit", "--keep", "90"}, "'90' is not an age"},
+        {{"audit", "--keep", "1m"}, "'1m' is less than a day"},
+        {{"audit", "--keep", "90d", "--no-keep"}, "option '--keep' contradicts '--no-keep'"},
+        {{"audit", "--every", "1h", "--keep", "soon"}, "'soon' is not an age"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tf_program *p = tf_program_exec(f, &(tf_program_options){.argv = rows[i].argv, .env = (const char *[]){"COLUMNS=200", NULL}});
@@ -580,6 +665,7 @@ int main(void)
         TF_FIXTURE_TEST(alerts__are_told_once_over_processes),
         TF_FIXTURE_TEST(alerts__that_were_not_delivered_are_told_by_the_next_process),
         TF_FIXTURE_TEST(alerts__that_are_open_are_told_to_a_channel_that_is_new),
+        TF_FIXTURE_TEST(alerts__that_are_open_are_told_to_a_webhook_that_replaces_another),
         TF_FIXTURE_TEST(alerts__reach_the_command_too),
         TF_FIXTURE_TEST(thresholds__make_an_alert_high),
         TF_FIXTURE_TEST(executions__that_take_long_are_alerts),
@@ -592,6 +678,7 @@ int main(void)
         TF_FIXTURE_TEST(daemon__ends_a_command_that_does_not_want_to),
         TF_FIXTURE_TEST(commands__that_fail_are_known_to_where_children_are_ignored),
         TF_FIXTURE_TEST(daemon__goes_on_where_nobody_reads),
+        TF_FIXTURE_TEST(daemon__is_held_up_by_nobody_who_does_not_read),
         TF_FIXTURE_TEST(daemon__tells_systemd),
         TF_FIXTURE_TEST(daemon__secrets_are_in_no_process_list),
         TF_FIXTURE_TEST(options__that_make_no_sense_are_refused),

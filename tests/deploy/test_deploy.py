@@ -48,11 +48,18 @@ class Deploy(unittest.TestCase):
         for line in ("Type=notify", "WatchdogSec=60s", "ExecReload=/bin/kill -HUP $MAINPID"):
             self.assertIn("\n" + line, unit)
 
-    def test_crontab_and_manifest_call_options_that_exist(self):
-        for name in ("crontab", "cronjob.yaml"):
-            found = re.findall(r"tokenfix ((?:--[a-z-]+ (?:/\S+ )?)*audit)", text_of(os.path.join(DEPLOY, name)))
-            self.assertEqual(len(found), 1, name)
-            self.assertTrue(accepts(shlex.split(found[0])), found)
+    def test_crontab_calls_options_that_exist(self):
+        found = re.findall(r"tokenfix ((?:--[a-z-]+ (?:/\S+ )?)*audit)", text_of(os.path.join(DEPLOY, "crontab")))
+        self.assertEqual(len(found), 1)
+        self.assertTrue(accepts(shlex.split(found[0])), found)
+
+    def test_manifest_calls_the_program_and_no_shell(self):
+        manifest = text_of(os.path.join(DEPLOY, "cronjob.yaml"))
+        self.assertIn('command: ["tokenfix"]', manifest)
+        words = re.findall(r'"([^"]*)"', re.search(r"^ *args: \[(.*)\]$", manifest, re.M).group(1))
+        self.assertIn("audit", words)
+        self.assertTrue(accepts(words), words)
+        self.assertFalse(accepts([*words, "--no-such-option"]), words)
 
     def test_manifest_runs_without_rights(self):
         manifest = text_of(os.path.join(DEPLOY, "cronjob.yaml"))

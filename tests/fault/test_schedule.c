@@ -179,6 +179,52 @@ static void rounds__that_are_late_are_skipped_and_never_overlap(void **state)
     assert_has(p->out, " rounds skipped\n");
 }
 
+static void break_down(tf_fixture *f, const char *command, const char *how)
+{
+    char json[400];
+    snprintf(json, sizeof json, "{\"configureFailPoint\": \"failCommand\", \"mode\": \"alwaysOn\", \"data\": {\"failCommands\": [\"%s\"],"
+             " \"appName\": \"tokenfix\", %s}}", command, how);
+    admin(f, json);
+}
+
+/* The write that keeps a round never comes back: the next round does, and so does the end. */
+static void rounds__go_on_where_keeping_hangs(void **state)
+{
+    tf_fixture *f = *state;
+    break_down(f, "insert", "\"blockConnection\": true, \"blockTimeMS\": 120000");
+    tf_program *p = begin(f, NULL, (const char *const[]){"audit", "--every", "100ms", "--check", "melted_unspent", NULL});
+    expect(p, "findings: ");
+    expect(p, "nothing is kept of the rounds: "); /* after 15 s */
+    expect(p, "findings: ");
+    assert_true(end(p) < WITHIN_MS + LEEWAY_MS);
+    slow_down(f, 0);
+}
+
+/* An audit that fails though the server answers: what is open is kept, and not raised again by the next process. */
+static void rounds__that_could_not_audit_keep_their_alerts(void **state)
+{
+    tf_fixture *f = *state;
+    _cleanup_(http_stopp) http_server *server = http_serve(HTTP_OK);
+    break_down(f, "aggregate", "\"errorCode\": 2");
+    for (int n = 0; n < 2; n++) {
+        tf_program *p = begin(f, server, (const char *const[]){"audit", "--every", "1h", "--rounds", "1", "--check", "melted_unspent", NULL});
+        tf_program_wait(p, 60);
+        assert_exit(p, 0);
+        assert_has(p->out, "failed: not audited: ");
+    }
+    slow_down(f, 0);
+    assert_int_equal(http_count(server), 1);
+    alerts_expect(server, 0, "system_degraded", "raised", "high");
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{\"failed.code\": {\"$exists\": true}, \"alerts.0.id\": \"system/audit\"}"), 2);
+    tf_program *p = tf_program_run(f, "audit", "--diff", "--json", "--check", "melted_unspent", NULL); /* it compares with nothing of the kind */
+    assert_exit(p, 3);
+    assert_has(p->out, "\"diff\": null");
+    p = begin(f, server, (const char *const[]){"audit", "--every", "1h", "--rounds", "1", "--check", "melted_unspent", NULL});
+    tf_program_wait(p, 60);
+    assert_exit(p, 0);
+    wait_until_told(server, "system_degraded", "resolved", "\"part\": \"audit\"");
+}
+
 static void executions__that_take_long_are_told_while_they_do(void **state)
 {
     tf_fixture *f = *state;
@@ -222,6 +268,8 @@ int main(void)
         OWN_TEST(daemon__begins_before_its_server_is_there),
         OWN_TEST(daemon__ends_in_the_middle_of_an_aggregation),
         OWN_TEST(rounds__that_are_late_are_skipped_and_never_overlap),
+        OWN_TEST(rounds__go_on_where_keeping_hangs),
+        OWN_TEST(rounds__that_could_not_audit_keep_their_alerts),
         OWN_TEST(executions__that_take_long_are_told_while_they_do),
         OWN_TEST(runs__under_way_and_completed_are_watched),
     };

@@ -184,6 +184,58 @@ static void audits__are_kept_by_who_may_insert_them(void **state)
     assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{}"), 2);
 }
 
+/* One that is so many days old, by its own word. */
+static void plant(tf_fixture *f, const tf_store *store, int days, const char *migration, const char *narrowing, const char *checks, const char *more)
+{
+    char json[512];
+    int64_t now = 0;
+    tf_error err = {0};
+    static int n;
+    assert_true(tf_client_now(store->client, &now, &err));
+    snprintf(json, sizeof json,
+             "{\"insert\": \"audits\", \"documents\": [{\"_id\": \"old-%d\", \"at\": {\"$date\": {\"$numberLong\": \"%lld\"}}, \"db\": \"%s\","
+             " \"migration\": \"%s\", \"narrowing\": \"%s\", \"checks\": %s, \"findings\": []%s}]}",
+             ++n, (long long)(now - days * INT64_C(86400000)), f->db, migration, narrowing, checks, more);
+    _cleanup_(bson_destroyp) bson_t *command = bson_new_from_json((const uint8_t *)json, -1, NULL);
+    bson_error_t error;
+    assert_non_null(command);
+    if (!mongoc_client_command_simple(f->client, f->state_db, command, NULL, NULL, &error))
+        fail_msg("%s", error.message);
+}
+
+static int64_t forget(const tf_store *store, int days)
+{
+    int64_t now = 0, removed = -1;
+    tf_error err = {0};
+    if (!tf_client_now(store->client, &now, &err) || !tf_audits_forget(store, "004_example", "all", now - days * INT64_C(86400000), &removed, &err))
+        fail_msg("%s", err.message);
+    return removed;
+}
+
+static void audits__that_are_old_are_removed_but_for_what_others_depend_on(void **state)
+{
+    tf_fixture *f = *state;
+    tf_store store = store_of(f);
+    static const char ab[] = "[\"a\", \"b\"]", a[] = "[\"a\"]";
+    assert_int_equal(forget(&store, 30), 0); /* not even the collection is there */
+    plant(f, &store, 400, "004_example", "all", a, "");      /* the newest of these checks: stays */
+    plant(f, &store, 410, "004_example", "all", a, "");
+    plant(f, &store, 50, "004_example", "all", ab, "");
+    plant(f, &store, 60, "004_example", "all", ab, ", \"alerts\": [{\"id\": \"x\"}]"); /* the newest with alerts: stays */
+    plant(f, &store, 70, "004_example", "all", ab, ", \"alerts\": []");
+    plant(f, &store, 20, "004_example", "all", ab, "");      /* not old */
+    plant(f, &store, 10, "004_example", "all", ab, "");
+    plant(f, &store, 45, "004_example", "5:npub1", ab, "");  /* of a part: goes, though it is the newest */
+    plant(f, &store, 40, "004_example", "all", "[]", ", \"failed\": {\"code\": \"x\"}");
+    plant(f, &store, 500, "007_other", "all", ab, "");       /* another migration's */
+    assert_int_equal(forget(&store, 30), 5);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{}"), 5);
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{\"_id\": {\"$in\": [\"old-1\", \"old-4\", \"old-6\", \"old-7\", \"old-10\"]}}"), 5);
+    assert_int_equal(forget(&store, 30), 0);
+    assert_int_equal(forget(&store, 5), 1); /* of those that are not old any more the newest */
+    assert_int_equal(tf_fixture_count(f, f->state_db, "audits", "{\"_id\": \"old-7\"}"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +245,7 @@ int main(void)
         TF_FIXTURE_TEST(audits__within_the_repaired_database_have_the_prefix),
         TF_FIXTURE_TEST(audits__that_are_damaged_are_refused_by_name),
         ROLE_TEST(audits__are_kept_by_who_may_insert_them),
+        TF_FIXTURE_TEST(audits__that_are_old_are_removed_but_for_what_others_depend_on),
     };
     return cmocka_run_group_tests_name("audits", tests, NULL, NULL);
 }

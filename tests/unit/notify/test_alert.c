@@ -19,6 +19,8 @@ static int setup(void **state)
 {
     (void)state;
     alerts = (tf_alerts){0};
+    tf_alerts_name(&alerts, HOOK, "webhook-1");
+    tf_alerts_name(&alerts, MAIL, "command-1");
     now = 1000000;
     return 0;
 }
@@ -253,6 +255,69 @@ static void alert__told_in_the_future_is_repeated_after_the_usual_time(void **st
     expect(TF_ALERT_REPEATED);
 }
 
+/* What was kept by a process whose webhook and command were these, read by one that has others. */
+static void read_as(const char *kept, const char *hook, const char *mail)
+{
+    _cleanup_(bson_destroyp) bson_t *array = bson_new_from_json((const uint8_t *)kept, -1, NULL);
+    assert_non_null(array);
+    tf_alerts_done(&alerts);
+    tf_alerts_name(&alerts, HOOK, hook);
+    tf_alerts_name(&alerts, MAIL, mail);
+    tf_alerts_read(array, &alerts);
+    assert_int_equal(alerts.count, 1);
+}
+
+static void channel__that_was_replaced_hears_what_is_open(void **state)
+{
+    (void)state;
+    tf_alert_event event;
+    see("a", TF_LEVEL_HIGH);
+    expect(TF_ALERT_RAISED);
+    tf_alerts_name(&alerts, HOOK, "webhook-1"); /* the same again: nothing is new */
+    see("a", TF_LEVEL_HIGH);
+    expect_nothing();
+    tf_alerts_name(&alerts, HOOK, "webhook-2");
+    see("a", TF_LEVEL_HIGH);
+    assert_int_equal(alerts.items[0].pending, HOOK);
+    assert_int_equal(deliver(HOOK, &event), 1);
+    assert_int_equal(event, TF_ALERT_RAISED);
+    see("a", TF_LEVEL_HIGH);
+    expect_nothing();
+}
+
+static void channel__that_was_replaced_is_not_told_of_an_end(void **state)
+{
+    (void)state;
+    tf_alert_event event;
+    see("a", TF_LEVEL_HIGH);
+    expect(TF_ALERT_RAISED);
+    tf_alerts_name(&alerts, HOOK, "webhook-2");
+    see("a", TF_LEVEL_NONE);
+    assert_int_equal(deliver(HOOK, &event), 0);
+    assert_int_equal(deliver(MAIL, &event), 1);
+    assert_int_equal(event, TF_ALERT_RESOLVED);
+}
+
+static void channel__is_known_by_its_name_over_processes(void **state)
+{
+    (void)state;
+    static const char kept[] = "[{\"id\": \"a\", \"name\": \"a\", \"severity\": \"high\", \"event\": \"raised\", \"toldAt\": {\"$date\":"
+                               " {\"$numberLong\": \"1000000\"}}, \"pending\": [\"command-1\"], \"heard\": [\"webhook-1\", \"command-1\"]}]";
+    read_as(kept, "webhook-1", "command-1");
+    assert_int_equal(alerts.items[0].heard, HOOK | MAIL);
+    assert_int_equal(alerts.items[0].pending, MAIL);
+    read_as(kept, "webhook-2", "command-1");
+    assert_int_equal(alerts.items[0].heard, MAIL);
+    see("a", TF_LEVEL_HIGH);
+    assert_int_equal(alerts.items[0].pending, HOOK | MAIL);
+    read_as(kept, "webhook-1", "command-2");
+    assert_int_equal(alerts.items[0].pending, 0);
+    static const char old[] = "[{\"id\": \"a\", \"name\": \"a\", \"severity\": \"high\", \"pending\": 2, \"heard\": 1}]";
+    read_as(old, "webhook-7", "command-7"); /* kept before channels had names */
+    assert_int_equal(alerts.items[0].heard, HOOK);
+    assert_int_equal(alerts.items[0].pending, MAIL);
+}
+
 static void alerts__survive_the_process(void **state)
 {
     (void)state;
@@ -263,6 +328,8 @@ static void alerts__survive_the_process(void **state)
     assert_int_equal(deliver(MAIL, &event), 1);
     tf_alerts_append(&alerts, &doc, "alerts");
     tf_alerts_done(&alerts);
+    tf_alerts_name(&alerts, HOOK, "webhook-1");
+    tf_alerts_name(&alerts, MAIL, "command-1");
     bson_iter_t iter;
     assert_true(bson_iter_init_find(&iter, &doc, "alerts"));
     uint32_t length;
@@ -316,6 +383,9 @@ int main(void)
         ALERT_TEST(alert__without_channels_is_due_to_nobody),
         ALERT_TEST(alert__that_is_open_is_told_to_a_channel_that_is_new),
         ALERT_TEST(alert__told_in_the_future_is_repeated_after_the_usual_time),
+        ALERT_TEST(channel__that_was_replaced_hears_what_is_open),
+        ALERT_TEST(channel__that_was_replaced_is_not_told_of_an_end),
+        ALERT_TEST(channel__is_known_by_its_name_over_processes),
         ALERT_TEST(alerts__survive_the_process),
         ALERT_TEST(alerts__that_were_tampered_with_are_left_out),
     };
