@@ -14,6 +14,7 @@
 #include "cmd/session.h"
 #include "cmd/sheet.h"
 #include "cmd/trail_report.h"
+#include "engine/note.h"
 #include "report/output.h"
 #include "store/trail_file.h"
 
@@ -169,6 +170,21 @@ static bool export(const tf_session *session, const char *path, tf_trail *trail,
     return tf_trail_writer_finish(writer, &trail->chain, session->signer, sha256, err);
 }
 
+/* Who took a copy is an event where they may write one; who only reads (an auditor) gets the file all the same. Unsigned behind what is
+ * signed it would be a break: then nothing is written without the key. */
+static void note_export(const tf_session *session, const char *path, const tf_trail *trail, const char *sha256)
+{
+    const char *slash = strrchr(path, '/');
+    const tf_chain *chain = &trail->chain;
+    if (chain->signed_count && !session->signer)
+        return;
+    _cleanup_(bson_destroyp) bson_t *data =
+        BCON_NEW("what", "events", "first", BCON_INT64(chain->first), "last", BCON_INT64(chain->last.seq), "hash",
+                 BCON_BIN(BSON_SUBTYPE_BINARY, chain->last.hash, 32), "count", BCON_INT64(chain->count), "file",
+                 BCON_UTF8(slash ? slash + 1 : path), "sha256", BCON_UTF8(sha256));
+    tf_note_try(&session->engine.store, TF_EVENT_EXPORTED, NULL, data, NULL, TF_NOTE_PATIENCE_MS);
+}
+
 /* What stands before a break is written all the same: it is what there is to look at. */
 static int export_trail(const tf_globals *globals, const tf_trail_args *args)
 {
@@ -178,6 +194,7 @@ static int export_trail(const tf_globals *globals, const tf_trail_args *args)
     _cleanup_(tf_session_done) tf_session session = {0};
     if (!tf_session_open_to_write(&session, globals, NULL, &err) || !export(&session, args->export_to, &trail, sha256, &err))
         return tf_output_error(&err, NULL, NULL, globals->json);
+    note_export(&session, args->export_to, &trail, sha256);
     return tell(&(tf_trail_report){.chain = &trail.chain, .trail = &trail, .name = session.client.state_db,
                                    .exported = args->export_to, .sha256 = sha256},
                 globals->json);

@@ -301,9 +301,20 @@ static void export__can_be_examined_without_a_server(void **state)
     assert_string_equal(tf_program_text(q, "data.sha256"), tf_program_text(p, "data.sha256"));
     assert_true(tf_program_flag(q, "data.closingSigned"));
     tf_program_free(q);
+    assert_int_equal(tf_fixture_count(s->f, s->f->state_db, "events", "{\"type\": \"exported\", \"data.file\": \"trail.jsonl\", \"data.last\": {\"$gt\": 1}}"), 1);
+    assert_whole(history(s, "--verify", "--public-key", s->public, "--head", head)); /* that it was exported is signed, too */
     p = history(s, "--export", s->file);
     assert_exit(p, 2);
     assert_has(tf_program_text(p, "error.message"), "is there already");
+}
+
+static void export__of_a_signed_trail_without_the_key_writes_no_event(void **state)
+{
+    scene *s = *state;
+    fill(s, true);
+    assert_whole(history(s, "--export", s->file));
+    assert_int_equal(tf_fixture_count(s->f, s->f->state_db, "events", "{\"type\": \"exported\"}"), 0);
+    assert_whole(history(s, "--verify", "--public-key", s->public));
 }
 
 static void export__of_a_broken_trail_ends_where_it_is_whole(void **state)
@@ -447,6 +458,7 @@ int main(void)
         TRAIL_TEST(trail__signed_by_another_is_a_break),
         TRAIL_TEST(trail__whose_newest_are_cut_off_is_noticed_by_a_head_that_was_kept),
         TRAIL_TEST(export__can_be_examined_without_a_server),
+        TRAIL_TEST(export__of_a_signed_trail_without_the_key_writes_no_event),
         TRAIL_TEST(export__of_a_broken_trail_ends_where_it_is_whole),
         TRAIL_TEST(file__that_was_altered_names_the_line),
         TRAIL_TEST(key__is_made_for_its_owner_alone),
