@@ -116,6 +116,8 @@ static void print_verdict(const tf_trail_report *report)
         snprintf(verdict, sizeof verdict, "whole, events %" PRId64 " to %" PRId64, chain->first, chain->last.seq);
     else if (whole)
         snprintf(verdict, sizeof verdict, "empty");
+    else if (chain->broken == TF_BREAK_ARCHIVED)
+        snprintf(verdict, sizeof verdict, "NOT PROVEN back to event %" PRId64, chain->at);
     else
         snprintf(verdict, sizeof verdict, "BROKEN at %s %" PRId64 " (%s)", report->file ? "line" : "event",
                  report->file ? report->file->line : chain->at, tf_break_name(chain->broken));

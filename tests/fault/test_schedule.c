@@ -222,7 +222,7 @@ static void rounds__that_could_not_audit_keep_their_alerts(void **state)
     p = begin(f, server, (const char *const[]){"audit", "--every", "1h", "--rounds", "1", "--check", "melted_unspent", NULL});
     tf_program_wait(p, 60);
     assert_exit(p, 0);
-    wait_until_told(server, "system_degraded", "resolved", "\"part\": \"audit\"");
+    wait_until_told(server, "system_degraded", "resolved", "system/audit");
 }
 
 static void executions__that_take_long_are_told_while_they_do(void **state)
