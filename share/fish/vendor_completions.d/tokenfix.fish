@@ -86,6 +86,7 @@ function __tokenfix_takes -a command word
         'audit --format' \
         'audit --fail-on' \
         'audit --max-time' \
+        'audit --keep' \
         'audit --every' \
         'audit --rounds' \
         'audit --webhook' \
@@ -277,9 +278,10 @@ complete -c tokenfix -n '__tokenfix_at "audit"' -l since -r -f -a '(__tokenfix_m
 complete -c tokenfix -n '__tokenfix_at "audit"' -l limit -s n -r -f -d 'Show so many issues'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l offset -r -f -d 'Leave out so many issues before the first shown'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l format -r -f -a 'table json junit csv' -d 'How the result is written'
-complete -c tokenfix -n '__tokenfix_at "audit"' -l fail-on -r -f -a 'low medium high' -d 'The exit status is 3 where a finding is this grave'
+complete -c tokenfix -n '__tokenfix_at "audit"' -l fail-on -r -f -a 'low medium high never' -d 'The exit status is 3 where a finding is this grave'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l max-time -r -f -d 'Let the server work on one check so long at most'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l diff -d 'Tell what is new, gone, grown and shrunk since the audit before that looked at the same'
+complete -c tokenfix -n '__tokenfix_at "audit"' -l keep -r -f -d 'Remove what was kept and is older than this (90d, 1y), where the user may'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l no-keep -d 'Do not keep what was found in the state database'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l every -r -f -d 'Stay, and audit again and again in this rhythm'
 complete -c tokenfix -n '__tokenfix_at "audit"' -l jitter -f -d 'With --every'
