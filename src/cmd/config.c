@@ -174,7 +174,7 @@ static void print(const view *v, bool all)
 {
     static const tf_column columns[] = {{"name", "option", TF_COLUMN_TEXT, 0},
                                         {"value", "value", TF_COLUMN_TEXT, TF_COLUMN_WRAP},
-                                        {"from", "from", TF_COLUMN_TEXT, TF_COLUMN_SHRINK},
+                                        {"from", "from", TF_COLUMN_TEXT, 0},
                                         {NULL, NULL, TF_COLUMN_TEXT, 0}};
     _cleanup_(tf_table_freep) tf_table *table = tf_table_new(columns, 0);
     print_head(v);

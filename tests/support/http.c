@@ -266,7 +266,7 @@ size_t http_count(http_server *server)
 
 size_t http_wait(http_server *server, size_t count)
 {
-    for (int n = 0; n < 1000 && http_count(server) < count; n++)
+    for (int n = 0; n < 3000 && http_count(server) < count; n++)
         pause_ms(20);
     return http_count(server);
 }

@@ -41,7 +41,7 @@ void http_stop(http_server *server);
 /* "http://127.0.0.1:PORT/hook"; lives as long as the server. */
 const char *http_url(const http_server *server);
 
-/* Waits until so many requests have come, at most 20 s; how many have. */
+/* Waits until so many requests have come, at most 60 s; how many have. */
 size_t http_wait(http_server *server, size_t count);
 size_t http_count(http_server *server);
 
