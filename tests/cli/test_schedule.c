@@ -490,60 +490,6 @@ static void daemon__goes_on_where_nobody_reads(void **state)
     tf_folder_remove(folder);
 }
 
-static void fill_up(int fd)
-{
-    static const char block[4096];
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    while (write(fd, block, sizeof block) > 0)
-        continue;
-    while (write(fd, block, 1) > 0)
-        continue;
-    fcntl(fd, F_SETFL, 0); /* of the open file: whoever inherits it blocks */
-}
-
-/* Standard output and standard error are full from the start: rounds, alerts, a reload and the end take place all the same. */
-static void daemon__is_held_up_by_nobody_who_does_not_read(void **state)
-{
-    tf_fixture *f = *state;
-    tf_tokens_fill(f, 1);
-    alerts_make_indexes(f);
-    _cleanup_(http_stopp) http_server *server = http_serve(HTTP_OK);
-    char *folder = tf_folder_make(), path[160];
-    snprintf(path, sizeof path, "%s/c.conf", folder);
-    write_config(path, "check = nothing\n");
-    int ends[2], status = -1;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    fill_up(ends[1]);
-    pid_t pid = fork();
-    if (pid == 0) {
-        setenv("TOKENFIX_URI", f->uri, 1);
-        setenv("TOKENFIX_WEBHOOK", http_url(server), 1);
-        if (dup2(ends[1], 1) == 1 && dup2(ends[1], 2) == 2) {
-            setenv("TOKENFIX_CONFIG", path, 1);
-            write_config(path, "check = melted_unspent\n");
-            execl(getenv("TOKENFIX"), "tokenfix", "audit", "--every", "100ms", "--alert-slow", "1ms", "--alert-stuck", "0", (char *)NULL);
-        }
-        _exit(127);
-    }
-    assert_true(pid > 0);
-    http_wait(server, 1);
-    write_config(path, "check = nothing\n");
-    assert_int_equal(kill(pid, SIGHUP), 0); /* refused, with a warning that nobody reads */
-    size_t before = http_count(server);
-    tf_tokens_delete(f, "{\"status\": \"unspent\"}");
-    http_wait(server, before + 1);
-    assert_true(http_count(server) > before);
-    int64_t begun = tf_clock_ms();
-    assert_int_equal(kill(pid, SIGTERM), 0);
-    for (int n = 0; n < 1500 && waitpid(pid, &status, WNOHANG) == 0; n++)
-        usleep(20000);
-    assert_int_equal(status, 0);
-    assert_true(tf_clock_ms() - begun < 10000); /* 5 s and a slow machine's leeway */
-    close(ends[0]);
-    close(ends[1]);
-    tf_folder_remove(folder);
-}
-
 static void daemon__tells_systemd(void **state)
 {
     tf_fixture *f = *state;
@@ -678,7 +624,6 @@ int main(void)
         TF_FIXTURE_TEST(daemon__ends_a_command_that_does_not_want_to),
         TF_FIXTURE_TEST(commands__that_fail_are_known_to_where_children_are_ignored),
         TF_FIXTURE_TEST(daemon__goes_on_where_nobody_reads),
-        TF_FIXTURE_TEST(daemon__is_held_up_by_nobody_who_does_not_read),
         TF_FIXTURE_TEST(daemon__tells_systemd),
         TF_FIXTURE_TEST(daemon__secrets_are_in_no_process_list),
         TF_FIXTURE_TEST(options__that_make_no_sense_are_refused),
